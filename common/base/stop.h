@@ -1,0 +1,18 @@
+#ifndef COMMON_BASE_STOP_H
+#define COMMON_BASE_STOP_H
+/* The wish to stop, from signals or from a message. INT, TERM and USR1 are blocked in
+ * all threads and read from a signalfd; the first asks to stop in order, a second INT or
+ * TERM asks to stop at once. Call stop_open() before any thread or ZeroMQ context. */
+
+#include <stdbool.h>
+
+void stop_open(void);
+/* For poll(): readable when a signal waits. */
+int stop_fd(void);
+/* Reads waiting signals; call when stop_fd() is readable or once per loop. */
+void stop_poll(void);
+void stop_ask(void);   // as a first signal would; any thread
+bool stop_asked(void); // any thread
+bool stop_at_once(void);
+
+#endif

@@ -1,0 +1,54 @@
+# Flags, and the few functions that the folders' CMakeLists are made of.
+
+add_library(minos_flags INTERFACE)
+target_include_directories(minos_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+target_compile_definitions(minos_flags INTERFACE _GNU_SOURCE)
+target_compile_options(
+  minos_flags
+  INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wvla
+            $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
+            $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
+            $<$<BOOL:${MINOS_WERROR}>:-Werror>)
+# -ffp-contract=off would cost the FMA units; results are fixed per machine and build.
+if(MINOS_NATIVE)
+  target_compile_options(minos_flags INTERFACE -march=native)
+endif()
+if(MINOS_SANITIZE)
+  target_compile_options(minos_flags INTERFACE -fsanitize=${MINOS_SANITIZE}
+                                               -fno-omit-frame-pointer)
+  target_link_options(minos_flags INTERFACE -fsanitize=${MINOS_SANITIZE})
+endif()
+
+# minos_library(NAME sources...): a folder's library. Add links with target_link_libraries.
+function(minos_library name)
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PUBLIC minos_flags)
+  if(NOT name STREQUAL "nn" AND NOT name STREQUAL "codec")
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:C>:-Wconversion>)
+  endif()
+endfunction()
+
+# minos_program(NAME sources... ) into build/bin, installed.
+function(minos_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE minos_flags)
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()
+
+# minos_test(KIND NAME libs...): tests/KIND/NAME.c, one program, one ctest, label KIND.
+# Programs of the process kind find the binaries through MINOS_BIN.
+function(minos_test kind name)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/${kind}/${name}.c)
+  target_link_libraries(${name} PRIVATE minos_flags PkgConfig::CMOCKA ${ARGN})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+                                           ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${kind}.${name} COMMAND ${name})
+  set(timeout 60)
+  if(kind STREQUAL "process")
+    set(timeout 300)
+  endif()
+  set_tests_properties(
+    ${kind}.${name}
+    PROPERTIES LABELS ${kind} TIMEOUT ${timeout} ENVIRONMENT
+               "MINOS_BIN=${CMAKE_BINARY_DIR}/bin;MINOS_SOURCE=${CMAKE_SOURCE_DIR}")
+endfunction()

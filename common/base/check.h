@@ -5,11 +5,11 @@
 
 _Noreturn void check_failed(const char *file, int line, const char *cond);
 
-#define CHECK(cond)                                    \
-    do {                                               \
-        if (!(cond)) {                                 \
-            check_failed(__FILE__, __LINE__, #cond);   \
-        }                                              \
+#define CHECK(cond)                                                                    \
+    do {                                                                               \
+        if (!(cond)) {                                                                 \
+            check_failed(__FILE__, __LINE__, #cond);                                   \
+        }                                                                              \
     } while (0)
 
 #endif

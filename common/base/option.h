@@ -35,20 +35,19 @@ struct option {
     bool set;          // filled while parsing: given by file or command line
 };
 
-#define OPT(strct, field, name_, type_, preset_, least_, most_, help_)     \
-    {                                                                     \
-        .name = (name_), .type = (type_), .offset = offsetof(strct, field), \
-        .preset = (preset_), .least = (least_), .most = (most_),          \
-        .help = (help_)                                                   \
+#define OPT(strct, field, name_, type_, preset_, least_, most_, help_)                 \
+    {                                                                                  \
+        .name = (name_), .type = (type_), .offset = offsetof(strct, field),            \
+        .preset = (preset_), .least = (least_), .most = (most_), .help = (help_)       \
     }
-#define OPT_ONE_OF(strct, field, name_, preset_, choices_, help_)            \
-    {                                                                       \
-        .name = (name_), .type = OPT_CHOICE, .offset = offsetof(strct, field), \
-        .preset = (preset_), .choices = (choices_), .help = (help_)         \
+#define OPT_ONE_OF(strct, field, name_, preset_, choices_, help_)                      \
+    {                                                                                  \
+        .name = (name_), .type = OPT_CHOICE, .offset = offsetof(strct, field),         \
+        .preset = (preset_), .choices = (choices_), .help = (help_)                    \
     }
-#define OPT_END                                                                 \
-    {                                                                           \
-        .name = NULL                                                            \
+#define OPT_END                                                                        \
+    {                                                                                  \
+        .name = NULL                                                                   \
     }
 
 /* Sets every field to its default. */

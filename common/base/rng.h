@@ -11,9 +11,9 @@ struct rng {
 };
 
 enum rng_role {
-    RNG_ACTOR = 1,  // action sampling
-    RNG_ENV = 2,    // the game itself
-    RNG_TEXT = 3,   // ambient text, apart so that captions do not disturb maps
+    RNG_ACTOR = 1, // action sampling
+    RNG_ENV = 2,   // the game itself
+    RNG_TEXT = 3,  // ambient text, apart so that captions do not disturb maps
     RNG_LEARNER = 4,
     RNG_JUDGE = 5,
     RNG_INIT = 6, // initial weights

@@ -22,12 +22,12 @@ enum status {
 const char *status_name(enum status st);
 
 /* Pass a failure up. Only where nothing waits to be undone; else use `goto out`. */
-#define TRY(expr)                     \
-    do {                              \
-        enum status try_st_ = (expr); \
-        if (try_st_ != ST_OK) {       \
-            return try_st_;           \
-        }                             \
+#define TRY(expr)                                                                      \
+    do {                                                                               \
+        enum status try_st_ = (expr);                                                  \
+        if (try_st_ != ST_OK) {                                                        \
+            return try_st_;                                                            \
+        }                                                                              \
     } while (0)
 
 /* Exit codes of every program. */

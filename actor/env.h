@@ -130,9 +130,10 @@ struct env_kind {
     const struct env_obs *(*obs)(const struct env *e);
     /* The running or just ended episode. */
     void (*summary)(const struct env *e, struct env_summary *out);
-    /* Truth of an event for this task: 0 or 1, and a strength 0..3 for ranking. NULL
-     * where spec.truth is false. */
-    int (*truth)(const char *goal, int16_t event, int *strength);
+    /* Truth of an event for this game's task: 1 progress, 0 not, and a strength 0..3
+     * for ranking. Travels with the caption to judges that ask for it. NULL where
+     * spec.truth is false. */
+    int (*truth)(const struct env *e, int16_t event, int *strength);
 };
 
 /* The kind and check of a task's name. ST_NOTFOUND (logged with the nearest name). */

@@ -1,0 +1,39 @@
+#ifndef LEARNER_OPTIONS_H
+#define LEARNER_OPTIONS_H
+/* The learner's settings: one row each in options.c, nothing else. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/option.h"
+
+struct learner_options {
+    char run_dir[OPTION_TEXT_MAX];
+    char store_dir[OPTION_TEXT_MAX]; // "" = run_dir
+    int64_t store_mb;
+    char env[OPTION_TEXT_MAX];
+    char goal[OPTION_TEXT_MAX]; // a name in share/minos/goals or a path; "" = by task
+    char reward[OPTION_TEXT_MAX];
+    char judge[OPTION_TEXT_MAX]; // recorded only: judges dial in
+    char net[OPTION_TEXT_MAX];
+    char loss[OPTION_TEXT_MAX];
+    int64_t segment_steps, batch, seed, max_lag, passes;
+    int64_t steps;  // env steps trained, total of the run directory; 0 = no bound
+    double seconds; // likewise
+    double lr, lr_end, entropy, grad_norm, gamma, value_coef, ratio_clip;
+    double adv_floor, adv_clip, value_rate;
+    double a_ext, a_int, reward_scale, reward_clip, beta;
+    bool value_norm;
+    char count_key[OPTION_TEXT_MAX];
+    int64_t port;
+    char bind[OPTION_TEXT_MAX];
+    double checkpoint_seconds, draw_timeout, hang_seconds, metrics_seconds;
+    int64_t threads; // of BLAS
+    bool reshard, mpi;
+    int64_t label_budget; // 0 = none
+    char log_level[OPTION_TEXT_MAX];
+};
+
+extern struct option learner_option_table[];
+
+#endif

@@ -30,7 +30,7 @@ static inline double clock_s(const struct clock *c)
 
 /* Calendar time, for logs and the ledger only. */
 uint64_t clock_wall_ms(void);
-/* CPU time of the calling thread, of this process, and of its waited-for children. */
+/* CPU time of the calling thread; of this process with its waited-for children. */
 uint64_t clock_thread_cpu_ns(void);
 uint64_t clock_process_cpu_ns(void);
 /* Sleeps in real time; signals do not end it early. */

@@ -59,11 +59,14 @@ void option_defaults(struct option *table, void *options);
  * arguments are refused. */
 MUST_USE enum status option_parse(struct option *table, void *options, int argc,
                                   char **argv);
-/* Reads an ini file (inih); keys in any section. `origin` is used in errors.
+/* Whether the bare --name stands on the command line; for --help, --print-config and
+ * --version, which mains look for before anything is checked. */
+bool option_is_given(int argc, char **argv, const char *name);
+/* Reads an ini file (inih); keys in any section. Errors name file and line.
  * ignore_unknown: for a run's config.ini, which holds rows of several programs. */
 MUST_USE enum status option_read_file(struct option *table, void *options,
                                       const char *path, bool ignore_unknown);
-/* Sets one by name, with the same checks and error text. */
+/* Sets one by name, with the same checks and error text; `origin` begins the error. */
 MUST_USE enum status option_set(struct option *table, void *options, const char *name,
                                 const char *value, const char *origin);
 /* NULL when there is no such row. */
@@ -73,7 +76,8 @@ void option_value(const struct option *row, const void *options,
                   char out[OPTION_TEXT_MAX]);
 /* name = value lines with the help as comments; a file that --config accepts. */
 void option_print_config(const struct option *table, const void *options, FILE *to);
-/* Usage, rows grouped, then `examples` (may be NULL). */
+/* "Usage: " and `usage` ("minos-actor [--NAME=VALUE ...]"), rows grouped, then
+ * `examples` (may be NULL; ends with a line break). */
 void option_print_help(const struct option *table, const char *usage,
                        const char *examples, FILE *to);
 

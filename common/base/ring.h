@@ -19,7 +19,8 @@ MUST_USE bool ring_push(struct ring *r, const void *record);
 MUST_USE bool ring_pop(struct ring *r, void *record);
 size_t ring_waiting(const struct ring *r); // an estimate, either side
 int ring_fd(const struct ring *r);         // poll it for POLLIN; consumer only
-/* Consumer: call when ring_fd was readable, before popping until empty. */
+/* Consumer: call when ring_fd was readable, then pop until ring_pop() says empty; only
+ * that arms the fd again. */
 void ring_clear_fd(struct ring *r);
 
 #endif

@@ -17,6 +17,10 @@ bool text_format(char *dst, size_t size, const char *fmt, ...)
 bool text_to_i64(const char *text, int64_t least, int64_t most, int64_t *out);
 bool text_to_f64(const char *text, double least, double most, double *out);
 
+enum { TEXT_F64_MAX = 32 };
+/* The shortest decimal form that text_to_f64() turns back into the same double. */
+void text_from_f64(double value, char out[TEXT_F64_MAX]);
+
 /* In place: cuts white space at both ends; returns the new start. */
 char *text_trim(char *text);
 

@@ -210,8 +210,10 @@ static enum status refuse(const struct option *row, const char *value,
 
     say_allowed(row, allowed);
     if (value == NULL || (value[0] == '\0' && row->type != OPT_TEXT)) {
-        fprintf(stderr, "%s: %s%s: needs a value, as in %s%s=VALUE; %s\n", at->origin,
-                at->dashes, row->name, at->dashes, row->name, allowed);
+        fprintf(stderr, "%s: %s%s: needs a value, as in %s%s=%s; %s\n", at->origin,
+                at->dashes, row->name, at->dashes, row->name,
+                row->preset != NULL && row->preset[0] != '\0' ? row->preset : "VALUE",
+                allowed);
     } else {
         fprintf(stderr, "%s: %s%s: %.80s%s is not allowed; %s\n", at->origin,
                 at->dashes, row->name, value, strlen(value) > 80 ? "..." : "", allowed);
@@ -487,9 +489,10 @@ void option_print_help(const struct option *table, const char *usage,
     fprintf(to, "Usage: %s\n", usage);
     for (const struct option *row = table; row->name != NULL; row++) {
         char text[2 * OPTION_TEXT_MAX + ALLOWED_MAX], choices[ALLOWED_MAX] = "";
-        if (row->group != NULL || row == table) {
-            fprintf(to, "%s%s%s\n", "\n", row->group != NULL ? row->group : "",
-                    row->group != NULL ? ":" : "");
+        if (row->group != NULL) {
+            fprintf(to, "\n%s:\n", row->group);
+        } else if (row == table) {
+            fputc('\n', to);
         }
         if (row->type == OPT_CHOICE) {
             list_choices(row->choices, choices, sizeof(choices));

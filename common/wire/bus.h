@@ -16,7 +16,11 @@
 #include "common/base/clock.h"
 #include "common/base/status.h"
 
-enum { BUS_PEER_MAX = 64, BUS_ENDPOINT_MAX = 256 };
+enum {
+    BUS_PEER_MAX = 64,
+    BUS_ENDPOINT_MAX = 256,
+    BUS_WAIT_MAX = 32 // sockets and descriptors of one bus_wait()
+};
 
 struct bus;        // a context
 struct bus_socket; // one end
@@ -28,7 +32,9 @@ struct bus_peer {
     uint8_t id[BUS_PEER_MAX];
 };
 
-/* A received frame; its bytes hold until bus_frame_release() or the next receive into it. */
+/* A received frame; its bytes hold until bus_frame_release() or the next receive into it.
+ * Begin with {0}. Release before the socket is closed, on its thread. Large frames
+ * (above 8 KB) lie 8-byte aligned, small ones anywhere. */
 struct bus_frame {
     struct bus_peer peer; // len 0 on a dialled socket
     struct bytes bytes;

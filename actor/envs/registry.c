@@ -3,12 +3,13 @@
 #include "actor/env.h"
 #include "actor/envs/bandit.h"
 #include "actor/envs/chain.h"
+#include "actor/envs/crypt/crypt.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 
 enum { TASKS_MAX = 64 };
 
-const struct env_kind *const env_kinds[] = {&env_bandit, &env_chain, NULL};
+const struct env_kind *const env_kinds[] = {&env_bandit, &env_chain, &env_crypt, NULL};
 
 enum status env_find(const char *task, const struct env_kind **out)
 {

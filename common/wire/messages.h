@@ -36,6 +36,7 @@ struct msg_welcome {
     uint64_t window;   // highest sequence that may be BEGUN is window - 1
     uint64_t next_seq; // first sequence that the rank has not taken
     struct version newest;
+    uint8_t count_key; // how N_ep counts captions: 0 exact, 1 digits masked
 };
 
 struct msg_refuse {

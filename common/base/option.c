@@ -297,8 +297,9 @@ static void refuse_line(struct reading *r, const char *why)
     }
 }
 
-/* inih's reader, as fgets(). inih holds lines of up to 198 bytes and would take the rest
- * of a longer one for a line of its own, so a longer one is taken apart here. */
+/* inih's reader, as fgets(). Three things that inih would let pass are settled here: it
+ * takes an indented line for more of the value above and what is beyond byte 198 for a
+ * line of its own, and it tells of a line that it cannot read only at the end. */
 static char *read_line(char *out, int size, void *user)
 {
     struct reading *r = user;
@@ -308,23 +309,24 @@ static char *read_line(char *out, int size, void *user)
         return NULL;
     }
     r->line++;
-    const size_t len = strlen(line);
-    if (len == sizeof(line) - 1 && line[len - 1] != '\n') {
+    if (strlen(line) == sizeof(line) - 1 && line[sizeof(line) - 2] != '\n') {
         refuse_line(r, "a line is longer than 1022 bytes");
         return NULL;
     }
-    if (len < (size_t)size) {
-        return memcpy(out, line, len + 1);
+    char *text = text_trim(line), *equals = strchr(text, '=');
+    if (text[0] == '\0' || text[0] == '#' || text[0] == ';') {
+        return strcpy(out, "\n");
     }
-    char *name = text_trim(line), *value = strchr(name, '=');
-    if (name[0] != '#' && name[0] != ';') {
-        if (value == NULL) {
-            refuse_line(r, "neither name = value, [section] nor a comment");
-            return NULL;
-        }
-        *value++ = '\0';
-        take_pair(r, "", text_trim(name), text_trim(value));
+    const bool fits = strlen(text) + 1 < (size_t)size;
+    if (equals == NULL && (text[0] != '[' || !fits)) {
+        refuse_line(r, "neither name = value, [section] nor a comment");
+        return NULL;
     }
+    if (fits) {
+        return strcpy(out, text);
+    }
+    *equals = '\0';
+    take_pair(r, "", text_trim(text), text_trim(equals + 1));
     return strcpy(out, "\n");
 }
 
@@ -497,13 +499,10 @@ void option_print_help(const struct option *table, const char *usage,
         if (row->type == OPT_CHOICE) {
             list_choices(row->choices, choices, sizeof(choices));
         }
-        text_format(text, sizeof(text), "%s%s%s%s%s", row->help,
-                    choices[0] != '\0' ? ": " : "", choices,
-                    row->preset != NULL && !is_command(row) ? " [" : "",
-                    row->preset != NULL && !is_command(row) ? row->preset : "");
-        if (row->preset != NULL && !is_command(row)) {
-            text_format(text + strlen(text), 2, "]");
-        }
+        const bool shown = row->preset != NULL && !is_command(row);
+        text_format(text, sizeof(text), "%s%s%s%s%s%s", row->help,
+                    choices[0] != '\0' ? ": " : "", choices, shown ? " [" : "",
+                    shown ? row->preset : "", shown ? "]" : "");
         const int used = fprintf(to, "  --%s%s", row->name, is_command(row) ? "" : "=");
         fprintf(to, "%*s", width + 7 - used, "");
         print_wrapped(text, width + 7, to);

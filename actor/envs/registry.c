@@ -4,12 +4,14 @@
 #include "actor/envs/bandit.h"
 #include "actor/envs/chain.h"
 #include "actor/envs/crypt/crypt.h"
+#include "actor/envs/nethack/nethack.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 
 enum { TASKS_MAX = 64 };
 
-const struct env_kind *const env_kinds[] = {&env_bandit, &env_chain, &env_crypt, NULL};
+const struct env_kind *const env_kinds[] = {&env_bandit, &env_chain, &env_crypt,
+                                            &env_nethack, NULL};
 
 enum status env_find(const char *task, const struct env_kind **out)
 {

@@ -89,25 +89,28 @@ enum prompt prompt_read(const struct terminal *t)
     return PROMPT_COMMAND;
 }
 
-/* Adds cells [from, to) of a row, blanks at both ends cut and inner runs kept, after one
- * space when something stands before. */
+/* Adds cells [from, to) of a row after one space when something stands before. A run of
+ * blanks becomes one: NetHack puts two between messages that share a row, so where the
+ * page happened to break would make two captions of one. */
 static size_t add_cells(char *out, size_t len, const uint8_t *row, int from, int to)
 {
-    while (from < to && row[from] == ' ') {
-        from++;
+    bool gap = len > 0;
+
+    for (int c = from; c < to; c++) {
+        if (row[c] == ' ') {
+            gap = len > 0;
+            continue;
+        }
+        if (len + 2 >= PROMPT_TEXT_MAX) {
+            break;
+        }
+        if (gap) {
+            out[len++] = ' ';
+            gap = false;
+        }
+        out[len++] = (char)row[c];
     }
-    while (to > from && row[to - 1] == ' ') {
-        to--;
-    }
-    const size_t n = (size_t)(to - from);
-    if (n == 0 || len + n + 2 > PROMPT_TEXT_MAX) {
-        return len;
-    }
-    if (len > 0) {
-        out[len++] = ' ';
-    }
-    memcpy(out + len, row + from, n);
-    return len + n;
+    return len;
 }
 
 size_t prompt_message(const struct terminal *t, enum prompt p,

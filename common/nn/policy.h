@@ -22,7 +22,9 @@ enum {
     POLICY_CELLS = POLICY_CROP * POLICY_CROP,
     POLICY_HERO = 6, // the hero's row and column in the crop
     POLICY_STATS = 27,
-    POLICY_NO_ACTION = 255 // "previous action" at the start of an episode
+    POLICY_NO_ACTION = 255, // "previous action" at the start of an episode
+    // room for captions that a segment's table holds but no row of the call names
+    POLICY_CAPTIONS_PER_ROW = 2
 };
 
 struct policy_shape {
@@ -39,8 +41,8 @@ struct policy_input {
     const int32_t *stats;       // (N, POLICY_STATS) raw, in NLE's order; scaled inside
     const uint8_t *prev_action; // (N) 0..actions-1 or POLICY_NO_ACTION
     const uint32_t *caption;    // (N) index into captions
-    const struct bytes
-        *captions; // (U) each distinct caption once; U >= 1; may be empty
+    const struct bytes *captions; // (U) each distinct caption once; may be empty;
+                                  // 1 <= U <= POLICY_CAPTIONS_PER_ROW * max_rows
     int U;
 };
 

@@ -145,7 +145,8 @@ extern "C" struct bytes codec_encode_welcome(struct codec *c,
     return finish(c, h, FRAME_WELCOME,
                   w::CreateWelcome(b, SCHEMA, endpoint, m->rank, m->segment_steps, net,
                                    m->seed, m->window, m->next_seq, m->newest.start,
-                                   m->newest.update));
+                                   m->newest.update,
+                                   static_cast<w::CountKey>(m->count_key)));
 }
 
 extern "C" struct bytes codec_encode_refuse(struct codec *c,

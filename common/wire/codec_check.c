@@ -157,6 +157,7 @@ const char *codec_check_welcome(const struct msg_welcome *m)
     NEED(m->segment_steps >= 1 && m->segment_steps <= SEGMENT_STEPS_MAX,
          "segment_steps: out of range");
     NEED(length_in(m->net, 1, NAME_MOST), "net: not 1 to 255 bytes");
+    NEED(m->count_key <= 1, "count_key: out of range");
     return NULL;
 }
 

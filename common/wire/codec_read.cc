@@ -267,7 +267,8 @@ extern "C" enum status codec_decode_welcome(struct codec *c, struct bytes frame,
                                   m->seed(),
                                   m->window(),
                                   m->next_seq(),
-                                  {m->start(), m->update()}};
+                                  {m->start(), m->update()},
+                                  static_cast<uint8_t>(m->count_key())};
     TRY(checked(c, codec_check_welcome(&x)));
     *out = x;
     return ST_OK;

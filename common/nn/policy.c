@@ -38,6 +38,7 @@ struct policy {
     const struct param *policy_w, *policy_b, *value_w, *value_b;
     int max_rows, max_sequences, F; // F = what the heads read: H, or H + width
     bool train;
+    uint64_t digest;
     float *x, *h, *feat, *logits, *values; // of all rows
     float *dx, *dh, *dfeat;                // NULL unless training
     // the last forward_seq, for backward
@@ -112,6 +113,15 @@ static float *floats(int rows, int width)
     return mem_new((size_t)rows * (size_t)width, sizeof(float));
 }
 
+static uint64_t digest_of(const struct policy *p)
+{
+    char text[96];
+    (void)text_format(text, sizeof text, "%s %d %d %016llx", p->kind->name,
+                      p->shape.actions, p->shape.value_heads,
+                      (unsigned long long)params_digest(&p->params));
+    return hash_64(bytes_text(text));
+}
+
 enum status policy_new(const struct policy_shape *shape, int max_rows,
                        int max_sequences, bool train, struct policy **out)
 {
@@ -134,6 +144,7 @@ enum status policy_new(const struct policy_shape *shape, int max_rows,
     p->value_w = params_declare(&p->params, "value.w", 1, p->F);
     p->value_b = params_declare(&p->params, "value.b", 1, 1);
     params_alloc(&p->params, train);
+    p->digest = digest_of(p);
 
     kind->alloc(p->encoder, max_rows, POLICY_CAPTIONS_PER_ROW * max_rows, train);
     gru_alloc(&p->gru, max_rows, max_sequences, train);
@@ -195,11 +206,7 @@ int policy_actions(const struct policy *p)
 
 uint64_t policy_digest(const struct policy *p)
 {
-    char text[96];
-    (void)text_format(text, sizeof text, "%s %d %d %016llx", p->kind->name,
-                      p->shape.actions, p->shape.value_heads,
-                      (unsigned long long)params_digest(&p->params));
-    return hash_64(bytes_text(text));
+    return p->digest;
 }
 
 void policy_weights_changed(struct policy *p)

@@ -17,7 +17,7 @@
  * The eventfd is written only when the consumer may sleep: ring_pop() that finds
  * nothing sets `sleeping`, and the push that finds it set writes. With a write for every
  * push, a push and a pop of 64 bytes took 870 ns; so they take 17 ns, and 47 ns between
- * two threads (2 cores of a Xeon). `sleeping` is stored before head is read again, and
+ * two threads (2 cores of an AMD EPYC). `sleeping` is stored before head is read again, and
  * head before `sleeping` is read, all sequentially consistent, so that one of the two
  * sides sees the other: no record is left behind an unreadable fd. */
 struct ring {

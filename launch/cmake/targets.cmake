@@ -6,6 +6,8 @@ target_compile_definitions(minos_flags INTERFACE _GNU_SOURCE)
 target_compile_options(
   minos_flags
   INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wvla
+            # common/nn/vec.h passes vectors between inline functions alone
+            -Wno-psabi
             $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
             $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
             $<$<BOOL:${MINOS_WERROR}>:-Werror>)

@@ -388,7 +388,7 @@ static void put_oracle(struct level *l)
 static void put_some(struct crypt *g, int kind, int count)
 {
     struct level *l = &g->level;
-    uint32_t mask = ((1u << l->n_rooms) - 1);
+    uint32_t mask = (1u << l->n_rooms) - 1;
 
     if (l->vault >= 0) {
         mask &= ~(1u << l->vault);
@@ -400,10 +400,10 @@ static void put_some(struct crypt *g, int kind, int count)
     }
 }
 
-static void put_monsters(struct crypt *g, int start)
+static void put_monsters(struct crypt *g)
 {
     struct level *l = &g->level;
-    uint32_t mask = ((1u << l->n_rooms) - 1) & ~(1u << start);
+    uint32_t mask = (1u << l->n_rooms) - 1;
 
     if (l->vault >= 0) {
         mask &= ~(1u << l->vault);
@@ -455,7 +455,7 @@ static bool try_level(struct crypt *g, int depth)
     put_some(g, OBJ_FOOD, c->food);
     put_some(g, OBJ_INSCRIPTION, c->inscriptions);
     put_some(g, OBJ_TRAP, c->traps);
-    put_monsters(g, start);
+    put_monsters(g);
     return true;
 }
 

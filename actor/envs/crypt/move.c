@@ -199,17 +199,17 @@ static int way_on(const struct level *l, int row, int col, int from_row, int fro
     return found;
 }
 
-/* A door or an object beside a cell of a room, other than where the hero came from. */
-static bool beside_something(const struct level *l, int row, int col, int from_row,
-                             int from_col)
+/* A door or an object beside a cell of a room on the way in direction d. What lies ahead
+ * is run up to and onto, so only the two sides count (all but ahead and behind). */
+static bool beside_something(const struct level *l, int row, int col, int d)
 {
-    for (int d = 0; d < ORTHOGONAL; d++) {
-        int r = row + step_row[d];
-        int c = col + step_col[d];
-        if (r == from_row && c == from_col) {
-            continue;
-        }
-        if (is_door(l->terrain[r][c]) || l->object_at[r][c] != 0) {
+    for (int side = 0; side < ORTHOGONAL; side++) {
+        int r = row + step_row[side];
+        int c = col + step_col[side];
+        bool ahead = side == d;
+        bool behind = step_row[side] == -step_row[d] && step_col[side] == -step_col[d];
+        if (!ahead && !behind &&
+            (is_door(l->terrain[r][c]) || l->object_at[r][c] != 0)) {
             return true;
         }
     }
@@ -232,7 +232,7 @@ static int run_on(const struct crypt *g, int d)
     if (here == T_CORRIDOR) {
         return way_on(l, g->row, g->col, from_row, from_col);
     }
-    if (beside_something(l, g->row, g->col, from_row, from_col)) {
+    if (beside_something(l, g->row, g->col, d)) {
         return NO_DIRECTION;
     }
     return move_possible(l, g->row, g->col, d) ? d : NO_DIRECTION;

@@ -13,7 +13,7 @@
     .monsters = 3, .gold = 3, .food = 1, .inscriptions = 2, .traps = 1, .statues = 0,  \
     .hp = 12, .regen = 15, .hit = 67, .bite = 6, .chase = 67, .range = 6, .foe_hp = 2, \
     .extra = 15, .ambient = 60, .forms = 4, .kinds = 26, .adjectives = 8, .metals = 6, \
-    .hunger = 0, .nutrition = 400, .whispers = 0, .prize = 50
+    .hunger = 0, .nutrition = 800, .whispers = 0, .prize = 50
 
 static const struct task tasks[] = {
     {"crypt-stairs2", "stairs", TASK_STAIRS, {COMMON}},
@@ -42,7 +42,7 @@ static void specialise(struct task *t)
         c->limit = 150;
         break;
     case TASK_ORACLE:
-        c->limit = 400;
+        c->limit = 350;
         c->stages = 2;
         break;
     case TASK_SCORE:

@@ -26,14 +26,14 @@ const struct caption_kind words_events[EVENTS] = {
     [EV_KEY_SEEN] =
         SAY(RANK_PROGRESS, "You see %M key.", "A notched bit of %m catches the light.",
             "Someone has dropped %M key over there."),
-    [EV_KEY_ON] =
-        SAY(RANK_PROGRESS, "You see here %M key.", "There is %M key at your feet.",
-            "Your foot touches the notched %m."),
+    [EV_KEY_ON] = SAY(RANK_PROGRESS, "You see here %M key.",
+                      "There is %M key at your feet.", "You stand on %M key."),
     [EV_KEY_TAKEN] =
         SAY(RANK_PROGRESS, "You now have %M key.", "You pick up the %m key.",
             "You put the %m key in your pocket."),
     [EV_LOCKED] = SAY(RANK_PROGRESS, "This vault is locked.",
-                      "The vault door is locked.", "The heavy door does not budge."),
+                      "The vault door is shut, and has a keyhole.",
+                      "The heavy door does not budge."),
     [EV_UNLOCK] = SAY(RANK_PROGRESS, "You unlock the vault with your %m key.",
                       "Your %m key turns and the vault is unlocked.",
                       "The %m key fits, and the heavy door swings aside."),
@@ -56,7 +56,7 @@ const struct caption_kind words_events[EVENTS] = {
                           "A trap has killed you."),
     [EV_DEATH_HUNGER] =
         SAY(RANK_DEATH, "You die of hunger.", "You starve.", "Hunger has killed you."),
-    [EV_HIT] = SAY(RANK_FIGHT, "You hit the %j %k.", "You strike the %j %k.",
+    [EV_HIT] = SAY(RANK_FIGHT, "You hit the %j %k.", "You wound the %j %k.",
                    "Your blow lands on the %j %k."),
     [EV_MISS] = SAY(RANK_FIGHT, "You miss the %j %k.",
                     "You swing at the %j %k in vain.", "The %j %k dodges your blow."),

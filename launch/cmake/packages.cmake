@@ -37,5 +37,5 @@ if(minos_missing)
   list(JOIN minos_missing " " missing)
   message(FATAL_ERROR "minos needs packages that are not installed. Run:\n"
                       "  sudo apt-get install --no-install-recommends${missing}\n"
-                      "or install everything: sh launch/quickstart.sh --build-only")
+                      "or install everything: sh launch/setup.sh")
 endif()

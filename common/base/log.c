@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +14,18 @@ enum { LINE_MAX_ = 2048 };
 static const char *role_name = "minos";
 static enum log_level most_level = LOG_INFO_;
 static atomic_int role_index = -1;
+
+enum log_level log_level_of(const char *name)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return (enum log_level)i;
+        }
+    }
+    return LOG_INFO_;
+}
 
 void log_open(const char *role, int index, enum log_level most)
 {

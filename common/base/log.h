@@ -9,6 +9,8 @@
 
 enum log_level { LOG_ERROR_, LOG_WARN_, LOG_INFO_, LOG_DEBUG_ };
 
+/* "error", "warn", "info", "debug"; anything else is info. */
+enum log_level log_level_of(const char *name);
 /* Call once at start. role is a static string ("actor"); index is shown as role.index,
  * -1 = none yet. */
 void log_open(const char *role, int index, enum log_level most);

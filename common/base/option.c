@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/file.h"
 #include "common/base/text.h"
 
 enum { WHERE_MAX = 640, ALLOWED_MAX = 640, LINE_MAX_ = 1024, ROWS_MAX = 256 };
@@ -444,6 +445,26 @@ void option_value(const struct option *row, const void *options,
         text_format(out, OPTION_TEXT_MAX, "%s", field);
         break;
     }
+}
+
+enum status option_parse_run(struct option *table, void *options, int argc, char **argv)
+{
+    static const char flag[] = "--run-dir=";
+    char path[OPTION_TEXT_MAX + 16];
+
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], flag, sizeof(flag) - 1) != 0) {
+            continue;
+        }
+        if (!text_format(path, sizeof(path), "%s/config.ini",
+                         argv[i] + sizeof(flag) - 1)) {
+            continue; // too long to be a directory: option_parse says so
+        }
+        if (file_exists(path)) {
+            TRY(option_read_file(table, options, path, true));
+        }
+    }
+    return option_parse(table, options, argc, argv);
 }
 
 void option_print_config(const struct option *table, const void *options, FILE *to)

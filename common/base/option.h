@@ -59,6 +59,11 @@ void option_defaults(struct option *table, void *options);
  * arguments are refused. */
 MUST_USE enum status option_parse(struct option *table, void *options, int argc,
                                   char **argv);
+/* As option_parse, but where --run-dir=DIR is given and DIR/config.ini exists, that file is
+ * read before the command line, rows of other programs in it ignored: a process that
+ * joins a run by hand gets the run's settings. */
+MUST_USE enum status option_parse_run(struct option *table, void *options, int argc,
+                                      char **argv);
 /* Whether the bare --name stands on the command line; for --help, --print-config and
  * --version, which mains look for before anything is checked. */
 bool option_is_given(int argc, char **argv, const char *name);

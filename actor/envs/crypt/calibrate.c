@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "actor/envs/crypt/crypt.h"
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 #include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"

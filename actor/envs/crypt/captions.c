@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 #include "actor/envs/screen.h"
 
 /* Truth of an event, as strengths per task kind: 0 = not progress. Columns are

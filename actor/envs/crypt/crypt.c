@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 #include "actor/envs/screen.h"
 #include "common/base/check.h"
 #include "common/base/hash.h"
@@ -109,10 +109,10 @@ static enum status crypt_reset(struct env *e, const struct rng_stream *stream)
     screen_clear(&g->obs);
     screen_text(&g->obs, ENV_ROWS - 2, 0, "Delver the Seeker", COLOR_GRAY);
     level_make(g, 1);
-    sight_enter_level(g);
+    vision_enter_level(g);
     captions_begin(g);
-    sight_objects(g);
-    sight_monsters(g);
+    vision_objects(g);
+    vision_monsters(g);
     // What lies in the first room is drawn and not announced.
     captions_begin(g);
     captions_note(g, EV_ENTER);
@@ -204,9 +204,9 @@ static void crypt_receive(struct env *e, struct env_result *result)
     captions_begin(g);
     draw_lift(g);
     move_act(g);
-    sight_objects(g);
+    vision_objects(g);
     monsters_act(g);
-    sight_monsters(g);
+    vision_monsters(g);
     heal_and_hunger(g);
     captions_ambient(g);
     g->turn++;

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 #include "actor/envs/screen.h"
 
 /* The screen is kept, not redrawn: a step lifts hero and monsters, draws what became

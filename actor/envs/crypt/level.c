@@ -1,6 +1,8 @@
+#include "actor/envs/crypt/level.h"
+
 #include <string.h>
 
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 #include "common/base/check.h"
 
 /* The generator: rooms in the cells of a grid, a tree of corridors and a few more, then

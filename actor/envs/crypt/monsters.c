@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 
 /* A monster that is within `range` cells comes nearer on its way, in `chase` per cent of
  * turns; beside the hero it bites instead, once in `bite` turns. */

@@ -1,7 +1,7 @@
 #include <stddef.h>
 
 #include "actor/envs/crypt/crypt.h"
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 
 /* NLE's order: north, east, south, west, north-east, south-east, south-west, north-west.
  * The first four are orthogonal. */
@@ -260,7 +260,7 @@ static void walk(struct crypt *g, int d, bool far)
         }
         g->row += step_row[d];
         g->col += step_col[d];
-        sight_reveal(g);
+        vision_reveal(g);
         d = far ? run_on(g, d) : NO_DIRECTION;
     }
     arrive(g);
@@ -279,7 +279,7 @@ static void go_down(struct crypt *g)
     bool success = g->task.kind == TASK_STAIRS && depth == g->task.c.stages + 1;
 
     level_make(g, depth);
-    sight_enter_level(g);
+    vision_enter_level(g);
     if (success) {
         g->success = true;
         captions_note_success(g, EV_DESCEND, depth);

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "actor/envs/crypt/crypt.h"
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 
 /* A player who sees through walls: breadth first to the next subgoal, one cell a step. */
 

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 #include "actor/envs/overrides.h"
 #include "common/base/log.h"
 

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +159,6 @@ __attribute__((constructor)) static void shim_begin(void)
 {
     const char *path = getenv(PAGE_VARIABLE);
     const struct rlimit no_core = {0, 0};
-    const struct sched_param batch = {0};
 
     if (path == NULL) {
         return;
@@ -171,10 +169,8 @@ __attribute__((constructor)) static void shim_begin(void)
     if (getppid() != p->parent) {
         _exit(127);
     }
+    prctl(PR_SET_NAME, "nethack"); // executed by a descriptor, it would be called 5
     setrlimit(RLIMIT_CORE, &no_core);
-    // A woken game then does not push the driver off the core: all keys are handed out,
-    // then the games run one after the other. Refused by some containers; then slower.
-    sched_setscheduler(0, SCHED_BATCH, &batch);
     random_state = p->seed;
     if (p->record[0] != '\0') {
         record_fd = open(p->record, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -1,6 +1,6 @@
 #include <stddef.h>
 
-#include "actor/envs/crypt/game.h"
+#include "actor/envs/crypt/dungeon.h"
 
 /* A hero in a room sees the whole of it, anywhere else the eight cells around him. What
  * was seen stays drawn. */
@@ -26,7 +26,7 @@ static void reveal(struct crypt *g, int top, int left, int bottom, int right)
     }
 }
 
-void sight_reveal(struct crypt *g)
+void vision_reveal(struct crypt *g)
 {
     int number = g->level.room_at[g->row][g->col];
 
@@ -41,10 +41,10 @@ void sight_reveal(struct crypt *g)
     }
 }
 
-void sight_enter_level(struct crypt *g)
+void vision_enter_level(struct crypt *g)
 {
     draw_level(g);
-    sight_reveal(g);
+    vision_reveal(g);
 }
 
 /* In the hero's room or beside him. */
@@ -73,7 +73,7 @@ static void say_object(struct crypt *g, const struct object *o)
     }
 }
 
-void sight_objects(struct crypt *g)
+void vision_objects(struct crypt *g)
 {
     struct level *l = &g->level;
 
@@ -87,7 +87,7 @@ void sight_objects(struct crypt *g)
     }
 }
 
-void sight_monsters(struct crypt *g)
+void vision_monsters(struct crypt *g)
 {
     struct level *l = &g->level;
 

@@ -154,8 +154,7 @@ static void contract_row(struct cellconv *c, const float *d, uint16_t glyph)
     }
 }
 
-/* Empties dtable into the parameters' gradients. */
-static void contract(struct cellconv *c)
+void cellconv_contract(struct cellconv *c)
 {
     memset(c->dwt, 0, sizeof c->dwt);
     for (int s = 0; s < c->dglyphs.used; s++) {
@@ -176,7 +175,7 @@ void cellconv_backward(struct cellconv *c, const float *dy, const uint8_t *chars
     vec16 blo = {0}, bhi = {0};
     for (int n = 0; n < N; n++) {
         if (!glyphs_have_room(&c->dglyphs, SEEN * SEEN)) {
-            contract(c);
+            cellconv_contract(c);
         }
         find_slots(c, &c->dglyphs, chars + (size_t)n * POLICY_CELLS,
                    colors + (size_t)n * POLICY_CELLS);
@@ -198,5 +197,4 @@ void cellconv_backward(struct cellconv *c, const float *dy, const uint8_t *chars
     }
     vec_add(c->p.b->g, blo);
     vec_add(c->p.b->g + 16, bhi);
-    contract(c);
 }

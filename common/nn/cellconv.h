@@ -27,8 +27,10 @@ void cellconv_free(struct cellconv *c); // NULL is fine
 void cellconv_changed(struct cellconv *c);
 void cellconv_forward(struct cellconv *c, float *y, const uint8_t *chars,
                       const uint8_t *colors, int N);
-/* Adds into the gradients of all four parameters. */
+/* Scatters dy; call it for every piece of a batch, then cellconv_contract() once, which
+ * adds into the gradients of all four parameters. */
 void cellconv_backward(struct cellconv *c, const float *dy, const uint8_t *chars,
                        const uint8_t *colors, int N);
+void cellconv_contract(struct cellconv *c);
 
 #endif

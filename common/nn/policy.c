@@ -13,6 +13,7 @@
 #include "common/nn/linear.h"
 #include "common/nn/mat.h"
 #include "common/nn/policy_cells.h"
+#include "common/nn/policy_tiles.h"
 
 /* An encoder turns what is seen into x (N,width), which the GRU reads, and with `skip`
  * the heads too. */
@@ -77,9 +78,42 @@ static void cells_backward(void *e, const float *dx, const struct policy_input *
     policy_cells_backward(e, dx, in, N);
 }
 
+static void *tiles_declare(struct params *p, int actions)
+{
+    (void)actions; // it does not see the previous one
+    return policy_tiles_new(p);
+}
+static void tiles_alloc(void *e, int max_rows, int max_captions, bool train)
+{
+    policy_tiles_alloc(e, max_rows, max_captions, train);
+}
+static void tiles_release(void *e)
+{
+    policy_tiles_free(e);
+}
+static void tiles_init(void *e, struct rng *rng)
+{
+    policy_tiles_init(e, rng);
+}
+static void tiles_changed(void *e)
+{
+    policy_tiles_changed(e);
+}
+static void tiles_forward(void *e, float *x, const struct policy_input *in, int N)
+{
+    policy_tiles_forward(e, x, in, N);
+}
+static void tiles_backward(void *e, const float *dx, const struct policy_input *in,
+                           int N)
+{
+    policy_tiles_backward(e, dx, in, N);
+}
+
 static const struct encoder_kind KINDS[] = {
     {"cells", CELLS_WIDTH, 128, true, cells_declare, cells_alloc, cells_release,
      cells_init, cells_changed, cells_forward, cells_backward},
+    {"tiles", TILES_WIDTH, 512, false, tiles_declare, tiles_alloc, tiles_release,
+     tiles_init, tiles_changed, tiles_forward, tiles_backward},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
 

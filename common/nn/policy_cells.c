@@ -21,6 +21,7 @@ enum {
     STATS_IN = POLICY_STATS + SCALING_BITS, // 59
     STATS = 32,
     ACTION = 16,
+    CHUNK = 32,       // rows whose conv1 gradients (3 KB each) are held at a time
     AT_STATS = DENSE, // where each part of x begins
     AT_CAPTION = AT_STATS + STATS,
     AT_ACTION = AT_CAPTION + NGRAM_DIM,
@@ -81,7 +82,7 @@ void policy_cells_alloc(struct policy_cells *c, int max_rows, int max_captions,
     c->prev = mem_new((size_t)max_rows, 1);
     c->cols = mem_new(conv_scratch(&CONV2_SHAPE), sizeof(float));
     if (train) {
-        c->d1 = floats(max_rows, CONV1);
+        c->d1 = floats(CHUNK, CONV1);
         c->d2 = floats(max_rows, CONV2);
         c->d3 = floats(max_rows, DENSE);
         c->d4 = floats(max_rows, STATS);
@@ -185,8 +186,15 @@ void policy_cells_backward(struct policy_cells *c, const float *dx,
     act_relu_backward(c->d3, c->y3, (size_t)N * DENSE);
     linear_backward(c->d2, c->d3, c->y2, c->dense_w, c->dense_b, N);
     act_relu_backward(c->d2, c->y2, (size_t)N * CONV2);
-    conv_backward(c->d1, c->d2, c->y1, c->cols, &CONV2_SHAPE, c->conv2_w, c->conv2_b,
-                  N);
-    act_relu_backward(c->d1, c->y1, (size_t)N * CONV1);
-    cellconv_backward(c->conv1, c->d1, in->chars, in->colors, N);
+    for (int n = 0; n < N; n += CHUNK) {
+        const int M = N - n < CHUNK ? N - n : CHUNK;
+        const size_t row = (size_t)n;
+        const float *y1 = c->y1 + row * CONV1;
+        conv_backward(c->d1, c->d2 + row * CONV2, y1, c->cols, &CONV2_SHAPE, c->conv2_w,
+                      c->conv2_b, M);
+        act_relu_backward(c->d1, y1, (size_t)M * CONV1);
+        cellconv_backward(c->conv1, c->d1, in->chars + row * POLICY_CELLS,
+                          in->colors + row * POLICY_CELLS, M);
+    }
+    cellconv_contract(c->conv1);
 }

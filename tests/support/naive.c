@@ -1,12 +1,14 @@
 #include "tests/support/naive.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/mem.h"
 #include "common/nn/ngram.h"
 #include "common/nn/scaling.h"
+#include "common/nn/tilefont.h"
 
 void naive_copy(struct naive *v, const struct params *p)
 {
@@ -142,6 +144,78 @@ static void cells_row(double *x, const struct naive *v, const struct policy_inpu
     memcpy(x + 192, naive_w(v, "cells.action") + prev * 16, 16 * sizeof(double));
 }
 
+static void elu(double *x, int count)
+{
+    for (int i = 0; i < count; i++) {
+        x[i] = x[i] > 0 ? x[i] : exp(x[i]) - 1;
+    }
+}
+
+/* The 72x72 RGB image of one row, channels last. */
+static void paint(double *image, const struct policy_input *in, int n)
+{
+    for (int c = 0; c < POLICY_CELLS; c++) {
+        const uint8_t color = in->colors[n * POLICY_CELLS + c];
+        float cover[TILEFONT_PIXELS], rgb[3];
+        tilefont_coverage(cover, in->chars[n * POLICY_CELLS + c]);
+        tilefont_color(rgb, color & 15);
+        for (int i = 0; i < TILEFONT_PIXELS * 3; i++) {
+            const int y = c / 12 * 6 + i / 18, x = c % 12 * 6 + i / 3 % 6;
+            const double full = (double)cover[i / 3];
+            image[(y * 72 + x) * 3 + i % 3] =
+                (color & 16 ? 1 - full : full) * (double)rgb[i % 3];
+        }
+    }
+}
+
+/* dense, ELU, dense, ELU. */
+static void head(double *y, const double *x, const struct naive *v, const char *name,
+                 int IN)
+{
+    char key[4][32];
+    double hidden[128];
+    for (int i = 0; i < 4; i++) {
+        snprintf(key[i], sizeof key[i], "tiles.%s%d.%s", name, 1 + i / 2,
+                 i % 2 == 0 ? "w" : "b");
+    }
+    naive_linear(hidden, x, naive_w(v, key[0]), naive_w(v, key[1]), 1, 128, IN);
+    elu(hidden, 128);
+    naive_linear(y, hidden, naive_w(v, key[2]), naive_w(v, key[3]), 1, 128, 128);
+    elu(y, 128);
+}
+
+/* x (795) of one row of `tiles`. */
+static void tiles_row(double *x, const struct naive *v, const struct policy_input *in,
+                      int n)
+{
+    static double image[72 * 72 * 3], y1[9248], y2[3136], y3[1152];
+    const struct bytes caption = in->captions[in->caption[n]];
+    float stats[POLICY_STATS];
+    double message[256] = {0};
+    paint(image, in, n);
+    naive_conv(y1, image, naive_w(v, "tiles.conv1.w"), naive_w(v, "tiles.conv1.b"), 72,
+               3, 8, 4, 32);
+    elu(y1, 9248);
+    naive_conv(y2, y1, naive_w(v, "tiles.conv2.w"), naive_w(v, "tiles.conv2.b"), 17, 32,
+               4, 2, 64);
+    elu(y2, 3136);
+    naive_conv(y3, y2, naive_w(v, "tiles.conv3.w"), naive_w(v, "tiles.conv3.b"), 7, 64,
+               3, 2, 128);
+    elu(y3, 1152);
+    naive_linear(x, y3, naive_w(v, "tiles.dense.w"), naive_w(v, "tiles.dense.b"), 1,
+                 512, 1152);
+    elu(x, 512);
+    scaling_stats(stats, in->stats + n * POLICY_STATS);
+    for (int i = 0; i < POLICY_STATS; i++) {
+        x[640 + i] = (double)stats[i];
+    }
+    head(x + 512, x + 640, v, "stats", POLICY_STATS);
+    for (size_t i = 0; i < caption.len && i < 255; i++) {
+        message[i] = (double)((const uint8_t *)caption.data)[i] / 255;
+    }
+    head(x + 667, message, v, "message", 256);
+}
+
 double naive_policy(const struct naive *v, const char *net, int actions,
                     const struct policy_input *in, int T, int B, const float *state0,
                     const uint8_t *starts, const float *dlogits, const float *dvalues,
@@ -154,13 +228,17 @@ double naive_policy(const struct naive *v, const char *net, int actions,
     double *state = mem_new((size_t)(B * H), sizeof(double));
     double *feat = mem_new((size_t)F, sizeof(double));
     double out[64], value, sum = 0;
-    CHECK(cells);
+    CHECK(cells || strcmp(net, "tiles") == 0);
 
     for (int i = 0; i < B * H; i++) {
         state[i] = (double)state0[i];
     }
     for (int n = 0; n < T * B; n++) {
-        cells_row(x + n * IN, v, in, n, actions);
+        if (cells) {
+            cells_row(x + n * IN, v, in, n, actions);
+        } else {
+            tiles_row(x + n * IN, v, in, n);
+        }
     }
     naive_gru(h, x, state, starts, naive_w(v, "gru.wx"), naive_w(v, "gru.bx"),
               naive_w(v, "gru.wh"), naive_w(v, "gru.bh"), T, B, IN, H);

@@ -7,12 +7,12 @@
 #include "common/base/mem.h"
 #include "tests/support/harness.h"
 #include "tests/support/naive.h"
-#include "tests/support/sight.h"
+#include "tests/support/net_input.h"
 
 struct subject {
     struct policy *p;
     struct params *params;
-    struct sight s;
+    struct net_input s;
     int N, H;
     const float *logits, *values;
 };
@@ -58,7 +58,7 @@ static int begin(void **state)
         }
     }
     policy_weights_changed(k.p);
-    sight_make(&k.s, plan->T, plan->B, plan->actions, k.H, 40, 7);
+    net_input_make(&k.s, plan->T, plan->B, plan->actions, k.H, 40, 7);
     k.s.starts[plan->B + 1] = 1; // one in the middle, whatever was drawn
     return 0;
 }
@@ -67,7 +67,7 @@ static int end(void **state)
 {
     (void)state;
     policy_free(k.p);
-    sight_release(&k.s);
+    net_input_release(&k.s);
     return 0;
 }
 
@@ -207,7 +207,7 @@ static void a_start_zeroes_the_state_and_cuts_the_gradient(void **state)
     policy_backward_seq(k.p, k.s.dlogits, k.s.dvalues);
     float *whole = copy_of_grads();
 
-    const struct policy_input in = sight_from(&k.s, B);
+    const struct policy_input in = net_input_from(&k.s, B);
     params_zero_grads(k.params);
     policy_forward_seq(k.p, &in, plan->T - 1, B, zero, NULL, &k.logits, &k.values);
     for (int i = 0; i < rest * A; i++) {
@@ -230,7 +230,7 @@ static void acting_step_by_step_gives_the_sequence_row_by_row(void **state)
     (void)state;
     memcpy(h, k.s.state0, (size_t)(B * k.H) * sizeof(float));
     for (int t = 0; t < plan->T; t++) {
-        const struct policy_input in = sight_from(&k.s, t * B);
+        const struct policy_input in = net_input_from(&k.s, t * B);
         for (int b = 0; b < B; b++) {
             if (k.s.starts[t * B + b]) {
                 memset(h + b * k.H, 0, (size_t)k.H * sizeof(float));
@@ -344,7 +344,7 @@ static void any_number_of_glyphs_gives_the_same(void **state)
     const int A = plan->actions, B = 24;
     struct policy_shape shape = {.actions = A, .value_heads = 1};
     struct policy *wide;
-    struct sight s;
+    struct net_input s;
     const float *logits, *values;
     (void)state;
     strcpy(shape.net, plan->net);
@@ -352,13 +352,13 @@ static void any_number_of_glyphs_gives_the_same(void **state)
     memcpy(policy_params(wide)->weights, k.params->weights,
            k.params->floats * sizeof(float));
     policy_weights_changed(wide);
-    sight_make(&s, 1, B, A, k.H, 1 << 13, 9);
+    net_input_make(&s, 1, B, A, k.H, 1 << 13, 9);
     policy_forward_seq(wide, &s.in, 1, B, s.state0, NULL, &logits, &values);
     policy_backward_seq(wide, s.dlogits, s.dvalues);
 
     params_zero_grads(k.params);
     for (int n = 0; n < B; n++) { // one by one, each with an empty table
-        const struct policy_input in = sight_from(&s, n);
+        const struct policy_input in = net_input_from(&s, n);
         const float *one, *value;
         policy_weights_changed(k.p);
         policy_forward_seq(k.p, &in, 1, 1, s.state0 + n * k.H, NULL, &one, &value);
@@ -369,7 +369,7 @@ static void any_number_of_glyphs_gives_the_same(void **state)
     }
     assert_grads(policy_params(wide)->grads, 1);
     policy_free(wide);
-    sight_release(&s);
+    net_input_release(&s);
 }
 
 int network_tests(const struct network_plan *of)

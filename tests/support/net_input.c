@@ -1,13 +1,13 @@
-#include "tests/support/sight.h"
+#include "tests/support/net_input.h"
 
 #include "common/base/mem.h"
 
-static const char *const TEXTS[SIGHT_CAPTIONS] = {
+static const char *const TEXTS[NET_INPUT_CAPTIONS] = {
     "", "You see a staircase leading down.", "The newt bites!", "There is a key here.",
     "You unlock the vault with your iron key."};
 
-void sight_make(struct sight *s, int T, int B, int actions, int H, int glyphs,
-                uint64_t seed)
+void net_input_make(struct net_input *s, int T, int B, int actions, int H, int glyphs,
+                    uint64_t seed)
 {
     const size_t N = (size_t)T * (size_t)B;
     struct rng rng;
@@ -33,7 +33,7 @@ void sight_make(struct sight *s, int T, int B, int actions, int H, int glyphs,
         const uint32_t a = rng_below(&rng, (uint32_t)actions + 1);
         s->prev[n] = a == (uint32_t)actions ? POLICY_NO_ACTION : (uint8_t)a;
         s->starts[n] = rng_below(&rng, 7) == 0;
-        s->caption[n] = rng_below(&rng, SIGHT_CAPTIONS);
+        s->caption[n] = rng_below(&rng, NET_INPUT_CAPTIONS);
         s->dvalues[n] = rng_normal(&rng);
     }
     for (size_t i = 0; i < N * (size_t)actions; i++) {
@@ -42,13 +42,13 @@ void sight_make(struct sight *s, int T, int B, int actions, int H, int glyphs,
     for (size_t i = 0; i < (size_t)B * (size_t)H; i++) {
         s->state0[i] = 0.5f * rng_normal(&rng);
     }
-    for (int u = 0; u < SIGHT_CAPTIONS; u++) {
+    for (int u = 0; u < NET_INPUT_CAPTIONS; u++) {
         s->captions[u] = bytes_text(TEXTS[u]);
     }
-    s->in = sight_from(s, 0);
+    s->in = net_input_from(s, 0);
 }
 
-struct policy_input sight_from(const struct sight *s, int first)
+struct policy_input net_input_from(const struct net_input *s, int first)
 {
     const size_t n = (size_t)first;
     return (struct policy_input){.chars = s->chars + n * POLICY_CELLS,
@@ -57,10 +57,10 @@ struct policy_input sight_from(const struct sight *s, int first)
                                  .prev_action = s->prev + n,
                                  .caption = s->caption + n,
                                  .captions = s->captions,
-                                 .U = SIGHT_CAPTIONS};
+                                 .U = NET_INPUT_CAPTIONS};
 }
 
-void sight_release(struct sight *s)
+void net_input_release(struct net_input *s)
 {
     void *all[] = {s->chars,   s->colors, s->prev,    s->starts, s->stats,
                    s->caption, s->state0, s->dlogits, s->dvalues};

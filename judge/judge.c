@@ -1,0 +1,114 @@
+#include "judge/judge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/mpijob.h"
+#include "common/base/stop.h"
+#include "common/base/text.h"
+#include "judge/backends/rule.h"
+#include "judge/backends/sim.h"
+#include "judge/options.h"
+#include "judge/serve.h"
+
+static const struct judge_backend *const built_in[] = {&rule_backend, &sim_backend};
+enum { BUILT_IN = sizeof(built_in) / sizeof(built_in[0]) };
+
+static const char usage[] = "minos-judge [--config=FILE] [--NAME=VALUE ...]";
+static const char examples[] =
+    "Examples:\n"
+    "  minos-judge --run-dir=runs/vault\n"
+    "  minos-judge --learner=tcp://10.0.0.5:7340 --judge=rule --rules=my.rules\n";
+
+static const struct judge_backend *find_backend(const char *name)
+{
+    const char *names[BUILT_IN];
+
+    for (int i = 0; i < BUILT_IN; i++) {
+        names[i] = built_in[i]->name;
+        if (strcmp(name, names[i]) == 0) {
+            return built_in[i];
+        }
+    }
+    const char *nearest = text_nearest(name, names, BUILT_IN);
+    fprintf(stderr, "minos-judge: --judge: %s is not a judge; %s%s%srule or sim\n",
+            name, nearest != NULL ? "did you mean " : "",
+            nearest != NULL ? nearest : "",
+            nearest != NULL ? "? there are " : "there are ");
+    return NULL;
+}
+
+static int exit_code_of(enum status st)
+{
+    switch (st) {
+    case ST_CLOSED:
+        return EXIT_DONE;
+    case ST_INVALID:
+    case ST_NOTFOUND:
+        return EXIT_USAGE;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+/* Until stopped by a signal, by the learner or by an error. */
+static int work(const struct judge_backend *backend, const struct judge_options *o)
+{
+    struct bus *bus = bus_new();
+    struct serve *s = serve_new(o, backend, bus, clock_system());
+    enum status st = ST_OK;
+
+    while (st == ST_OK || st == ST_AGAIN) {
+        stop_poll();
+        if (stop_at_once()) {
+            st = ST_CLOSED;
+            break;
+        }
+        if (stop_asked()) {
+            serve_stop(s);
+        }
+        st = serve_step(s);
+        if (st == ST_AGAIN) {
+            serve_wait(s, stop_fd());
+        }
+    }
+    serve_free(s);
+    bus_free(bus);
+    return exit_code_of(st);
+}
+
+int judge_main(const struct judge_backend *backend, int argc, char **argv)
+{
+    struct judge_options options;
+
+    if (option_is_given(argc, argv, "help")) {
+        option_print_help(judge_option_table, usage, examples, stdout);
+        return EXIT_DONE;
+    }
+    if (judge_options_read(&options, argc, argv) != ST_OK) {
+        return EXIT_USAGE;
+    }
+    if (backend == NULL && (backend = find_backend(options.judge)) == NULL) {
+        return EXIT_USAGE;
+    }
+    if (options.print_config) {
+        option_print_config(judge_option_table, &options, stdout);
+        return EXIT_DONE;
+    }
+    if (options.learner[0] == '\0' && options.run_dir[0] == '\0') {
+        fprintf(stderr, "minos-judge: needs --learner=tcp://HOST:PORT or --run-dir=DIR "
+                        "to find its learner\n");
+        return EXIT_USAGE;
+    }
+    log_open("judge", (int)options.id, judge_options_level(&options));
+    stop_open();
+    if (options.mpi && mpijob_open(MPIJOB_JUDGE) != ST_OK) {
+        return EXIT_FAILED;
+    }
+    if (options.mpi) {
+        log_set_index((int)options.id + mpijob_index());
+    }
+    const int code = work(backend, &options);
+    mpijob_close();
+    return code;
+}

@@ -1,0 +1,36 @@
+#ifndef JUDGE_OPTIONS_H
+#define JUDGE_OPTIONS_H
+/* The judge's settings: one row each in options.c, nothing else. Main thread. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/log.h"
+#include "common/base/option.h"
+
+struct judge_options {
+    char learner[OPTION_TEXT_MAX]; // "" = RUN/address
+    char run_dir[OPTION_TEXT_MAX];
+    int64_t id;
+    bool mpi;
+    char judge[OPTION_TEXT_MAX];
+    char goal[OPTION_TEXT_MAX];  // "" = the learner's
+    char rules[OPTION_TEXT_MAX]; // "" = found by goal and family
+    char sim[OPTION_TEXT_MAX];
+    double sim_share;
+    int64_t seed;
+    int64_t cache, credits;
+    double deadline; // seconds
+    char log_level[OPTION_TEXT_MAX];
+    char config[OPTION_TEXT_MAX];
+    bool help, print_config;
+};
+
+extern struct option judge_option_table[];
+
+/* Defaults, then RUN/config.ini where --run-dir names a run that has one, then the
+ * command line. ST_INVALID (one error on stderr): a name or a value is wrong. */
+MUST_USE enum status judge_options_read(struct judge_options *o, int argc, char **argv);
+enum log_level judge_options_level(const struct judge_options *o);
+
+#endif

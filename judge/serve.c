@@ -1,0 +1,680 @@
+#include "judge/serve.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/wire/codec.h"
+#include "judge/cache.h"
+#include "judge/desk.h"
+#include "judge/goal.h"
+#include "judge/options.h"
+
+enum {
+    FRAME_MOST = 4 << 20, // a goal is at most 1 MB
+    FRAMES_A_STEP = 64,
+    BEAT_MS = 1000,
+    SILENCE_MS = 3000,      // after it: hello again
+    HELLO_MS = 1000,        // first pause between two hellos without an answer
+    HELLO_MOST_MS = 8000,   // doubled up to this
+    STOP_MS = 2000,         // to get the last answers away
+    ASK_NS = 100 * 1000000, // of answering before the link is looked at again
+    WAIT_MS = 200,
+    WAIT_UNDERWAY_MS = 10, // a backend is at work and says nothing by itself
+    TELL_MS = 30000,       // one line about a learner that does not answer
+    REPORT_MS = 60000
+};
+
+struct serve {
+    const struct judge_options *options;
+    const struct judge_backend *backend;
+    const struct clock *clock;
+    struct bus *bus;
+    struct bus_socket *socket;
+    char endpoint[BUS_ENDPOINT_MAX];
+    struct bus_peer self;
+    struct bus_frame frame;
+    struct codec *codec;
+    struct msg_questions questions;
+    struct msg_verdicts verdicts;
+    struct msg_verdict_ack acks;
+
+    uint64_t run, nonce;
+    uint32_t number, incarnation; // from the welcome
+    char host[256];
+
+    bool linked; // welcomed, and heard within SILENCE_MS
+    bool stopping, underway;
+    uint64_t heard_ms, sent_ms, hello_ms, hello_wait_ms, told_ms, lost_ms, stop_ms;
+    uint64_t reported_ms;
+
+    void *backend_self;
+    bool open;
+    struct hash128 goal_digest, prompt_told;
+    struct goal goal;
+    struct cache *cache;
+    struct desk desk;
+    struct log_limit bad_frames, overload;
+    struct serve_counters counters, reported;
+};
+
+static void name_self(struct serve *s)
+{
+    struct {
+        uint64_t wall_ms, ns, pid, host;
+    } seed = {clock_wall_ms(), clock_ns(clock_system()), (uint64_t)getpid(), 0};
+
+    if (gethostname(s->host, sizeof(s->host) - 1) != 0 || s->host[0] == '\0') {
+        text_format(s->host, sizeof(s->host), "unknown");
+    }
+    seed.host = hash_64(bytes_text(s->host));
+    s->nonce = hash_64(bytes_of(&seed, sizeof(seed)));
+    text_format((char *)s->self.id, sizeof(s->self.id), "J%.20s.%d.%016llx", s->host,
+                (int)getpid(), (unsigned long long)s->nonce);
+    s->self.len = (uint8_t)strlen((char *)s->self.id);
+}
+
+struct serve *serve_new(const struct judge_options *options,
+                        const struct judge_backend *backend, struct bus *bus,
+                        const struct clock *clock)
+{
+    struct serve *s = mem_new(1, sizeof(*s));
+
+    s->options = options;
+    s->backend = backend;
+    s->bus = bus;
+    s->clock = clock;
+    s->codec = codec_new();
+    s->cache = cache_new((int)options->cache);
+    // Twice the credit: the learner may ask anew once it has an answer, before the
+    // answer is in its ledger.
+    desk_init(&s->desk, 2 * (int)options->credits + QUESTIONS_PER_FRAME);
+    s->hello_wait_ms = HELLO_MS;
+    s->lost_ms = s->told_ms = s->reported_ms = clock_ms(clock);
+    name_self(s);
+    return s;
+}
+
+static void close_backend(struct serve *s)
+{
+    if (s->open && s->backend->close != NULL) {
+        s->backend->close(s->backend_self);
+    }
+    s->open = false;
+    s->backend_self = NULL;
+    goal_release(&s->goal);
+    cache_clear(s->cache);
+}
+
+void serve_free(struct serve *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    close_backend(s);
+    bus_frame_release(&s->frame);
+    bus_close(s->socket);
+    cache_free(s->cache);
+    desk_release(&s->desk);
+    codec_free(s->codec);
+    mem_free(s);
+}
+
+const struct serve_counters *serve_counters(const struct serve *s)
+{
+    return &s->counters;
+}
+
+/* ---- sending ---- */
+
+static struct frame_header header_of(const struct serve *s, enum frame_kind kind)
+{
+    return (struct frame_header){.kind = (uint8_t)kind,
+                                 .run = s->run,
+                                 .actor = s->number,
+                                 .incarnation = s->incarnation};
+}
+
+/* A full queue or a lost peer needs no word: the desk keeps what matters. */
+static enum status send_frame(struct serve *s, struct bytes frame)
+{
+    const enum status st = bus_send(s->socket, NULL, frame);
+
+    if (st == ST_OK) {
+        s->sent_ms = clock_ms(s->clock);
+    }
+    return st;
+}
+
+static void send_bare(struct serve *s, enum frame_kind kind)
+{
+    const struct frame_header h = header_of(s, kind);
+    const enum status st = send_frame(s, codec_encode_bare(s->codec, &h));
+
+    (void)st; // the next beat says it again
+}
+
+static struct hash128 prompt_of(const struct serve *s)
+{
+    if (!s->open) {
+        return (struct hash128){0, 0};
+    }
+    if (s->backend->prompt != NULL) {
+        return s->backend->prompt(s->backend_self);
+    }
+    return hash_128(bytes_text(s->goal.view.text));
+}
+
+static void send_hello(struct serve *s)
+{
+    const struct judge_backend *b = s->backend;
+    const char *model = s->open && b->model != NULL ? b->model(s->backend_self) : "";
+    const struct frame_header h = header_of(s, FRAME_JUDGE_HELLO);
+    const struct msg_judge_hello hello = {
+        .name = bytes_text(b->name),
+        .model = bytes_text(model),
+        .prompt_digest = prompt_of(s),
+        .can_rate = b->can_rate,
+        .can_order = b->can_order,
+        .order_most = b->can_order ? ITEM_CAPTIONS_MAX : 0,
+        .deadline_ms = (uint32_t)(s->options->deadline * 1000),
+        .credits = (uint32_t)s->options->credits,
+        .wants_truth = b->wants_truth,
+        .host = bytes_text(s->host),
+        .pid = (uint64_t)getpid(),
+        .nonce = s->nonce};
+    const enum status st =
+        send_frame(s, codec_encode_judge_hello(s->codec, &h, &hello));
+
+    (void)st; // said again after the pause
+    s->prompt_told = hello.prompt_digest;
+    s->counters.hellos++;
+}
+
+static struct msg_verdict wire_verdict(const struct desk_slot *slot)
+{
+    const struct judge_verdict *v = &slot->verdict;
+    const uint64_t us = (slot->answered_ns - slot->taken_ns) / 1000;
+    struct msg_verdict out = {.question = slot->question.id,
+                              .kind = (uint8_t)v->kind,
+                              .label = v->label,
+                              .captions = (uint8_t)slot->question.captions,
+                              .confidence = v->confidence,
+                              .tokens_in = v->tokens_in,
+                              .tokens_out = v->tokens_out,
+                              .latency_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
+                              .cached = slot->cached,
+                              .raw = bytes_of(v->raw, v->raw_len)};
+
+    memcpy(out.order, v->order, sizeof(out.order));
+    return out;
+}
+
+/* Everything answered and not sent, 64 to a frame. */
+static void send_answers(struct serve *s)
+{
+    struct desk_slot *slots[QUESTIONS_PER_FRAME], *slot;
+    int from = 0;
+
+    while (s->desk.answered > 0) {
+        s->verdicts.count = 0;
+        while (s->verdicts.count < QUESTIONS_PER_FRAME &&
+               (slot = desk_unsent(&s->desk, &from)) != NULL) {
+            slots[s->verdicts.count] = slot;
+            s->verdicts.verdict[s->verdicts.count++] = wire_verdict(slot);
+        }
+        const struct frame_header h = header_of(s, FRAME_VERDICTS);
+        if (send_frame(s, codec_encode_verdicts(s->codec, &h, &s->verdicts)) != ST_OK) {
+            return;
+        }
+        for (int i = 0; i < s->verdicts.count; i++) {
+            desk_mark_sent(&s->desk, slots[i]);
+        }
+    }
+}
+
+/* ---- the goal ---- */
+
+/* --goal holds a judge to one goal, by name or by a file's path. */
+static bool goal_accepted(const struct serve *s, struct bytes name)
+{
+    const char *given = s->options->goal, *slash = strrchr(given, '/');
+    const char *base = slash != NULL ? slash + 1 : given;
+    size_t len = strlen(base);
+
+    if (len > 5 && strcmp(base + len - 5, ".goal") == 0) {
+        len -= 5;
+    }
+    return given[0] == '\0' || bytes_equal(bytes_of(base, len), name);
+}
+
+static enum status open_backend(struct serve *s, const struct msg_judge_welcome *w)
+{
+    const struct judge_setup setup = {.goal = &s->goal.view, .options = s->options};
+
+    if (s->open && hash_equal(s->goal_digest, w->goal_digest) &&
+        bytes_equal(bytes_text(s->goal.task), w->environment)) {
+        return ST_OK;
+    }
+    close_backend(s);
+    if (!goal_accepted(s, w->goal)) {
+        LOG_ERROR("JUDGE-GOAL", "the run's goal is %.*s, this judge is for %s only",
+                  (int)w->goal.len, (const char *)w->goal.data, s->options->goal);
+        return ST_INVALID;
+    }
+    TRY(goal_init(&s->goal, w->goal, w->environment, w->goal_text));
+    if (s->backend->open != NULL) {
+        const enum status st = s->backend->open(&setup, &s->backend_self);
+        if (st != ST_OK) {
+            goal_release(&s->goal);
+            return st;
+        }
+    }
+    s->open = true;
+    s->goal_digest = w->goal_digest;
+    return ST_OK;
+}
+
+/* ---- receiving ---- */
+
+static enum status take_welcome(struct serve *s, const struct frame_header *h)
+{
+    struct msg_judge_welcome w;
+
+    TRY(codec_decode_judge_welcome(s->codec, s->frame.bytes, &w));
+    if (s->run != h->run) {
+        if (s->run != 0) {
+            LOG_WARN("JUDGE-RUN",
+                     "another run answers at %s, old questions are dropped",
+                     s->endpoint);
+        }
+        desk_clear(&s->desk); // ids are of one run
+    }
+    const bool was_linked = s->linked;
+    s->run = h->run;
+    s->number = h->actor;
+    s->incarnation = h->incarnation;
+    s->linked = true;
+    s->hello_wait_ms = HELLO_MS;
+    s->counters.welcomes++;
+    const enum status st = open_backend(s, &w);
+    if (st != ST_OK) {
+        // Not ST_CORRUPT, which would be counted as a bad frame.
+        return st == ST_CORRUPT ? ST_INVALID : st;
+    }
+    if (!was_linked) {
+        LOG_INFO("JUDGE-WELCOME", "judges goal %s in %s for %s, %u questions at a time",
+                 s->goal.name, s->goal.task, s->endpoint, w.credits);
+        desk_send_again(&s->desk);
+    }
+    if (!hash_equal(prompt_of(s), s->prompt_told)) {
+        // What shapes the answers is known only now; the ledger shall know it too.
+        send_hello(s);
+    }
+    return ST_OK;
+}
+
+static void answer_overload(struct serve *s, const struct msg_question *q)
+{
+    const struct frame_header h = header_of(s, FRAME_VERDICTS);
+    uint64_t held;
+
+    s->counters.overloads++;
+    s->verdicts.count = 1;
+    s->verdicts.verdict[0] = (struct msg_verdict){
+        .question = q->id, .kind = VERDICT_OVERLOAD, .captions = (uint8_t)q->captions};
+    const enum status st =
+        send_frame(s, codec_encode_verdicts(s->codec, &h, &s->verdicts));
+    (void)st; // its lease runs out
+    if (log_limit_pass(&s->overload, clock_ns(s->clock), &held)) {
+        LOG_WARN("JUDGE-OVERLOAD", "holds %d questions already, refused %llu more",
+                 s->desk.size, (unsigned long long)held + 1);
+    }
+}
+
+static enum status take_questions(struct serve *s)
+{
+    TRY(codec_decode_questions(s->codec, s->frame.bytes, &s->questions));
+    if (!s->open) {
+        return ST_OK; // of an earlier link; its leases run out
+    }
+    for (int i = 0; i < s->questions.count; i++) {
+        const struct msg_question *q = &s->questions.question[i];
+        struct desk_slot *held = desk_find(&s->desk, q->id);
+        s->counters.questions++;
+        if (held == NULL) {
+            if (desk_take(&s->desk, q, clock_ns(s->clock)) == NULL) {
+                answer_overload(s, q);
+            }
+        } else if (held->state == DESK_SENT) {
+            // Asked again: the answer did not arrive.
+            held->state = DESK_ANSWERED;
+            s->desk.sent--;
+            s->desk.answered++;
+        }
+    }
+    return ST_OK;
+}
+
+static enum status take_acks(struct serve *s)
+{
+    TRY(codec_decode_verdict_ack(s->codec, s->frame.bytes, &s->acks));
+    for (int i = 0; i < s->acks.count; i++) {
+        desk_forget(&s->desk, s->acks.question[i]);
+        s->counters.acknowledged++;
+    }
+    return ST_OK;
+}
+
+static enum status take_refuse(struct serve *s)
+{
+    struct msg_refuse m;
+
+    TRY(codec_decode_refuse(s->codec, s->frame.bytes, &m));
+    s->linked = false;
+    if (m.final) {
+        LOG_ERROR("JUDGE-REFUSED", "the learner refused this judge: %.*s",
+                  (int)m.reason.len, (const char *)m.reason.data);
+        return ST_INVALID;
+    }
+    LOG_WARN("JUDGE-REFUSED", "the learner cannot take this judge now: %.*s",
+             (int)m.reason.len, (const char *)m.reason.data);
+    return ST_OK;
+}
+
+/* ST_CORRUPT and ST_VERSION: a bad frame; the rest as serve_step(). */
+static enum status take_frame(struct serve *s)
+{
+    struct frame_header h;
+
+    TRY(frame_read_header(s->frame.bytes, &h));
+    if (h.kind != FRAME_JUDGE_WELCOME && h.run != s->run) {
+        return ST_OK; // queued by a run that is gone
+    }
+    s->heard_ms = clock_ms(s->clock);
+    switch (h.kind) {
+    case FRAME_JUDGE_WELCOME:
+        return take_welcome(s, &h);
+    case FRAME_QUESTIONS:
+        return take_questions(s);
+    case FRAME_VERDICT_ACK:
+        return take_acks(s);
+    case FRAME_REFUSE:
+        return take_refuse(s);
+    case FRAME_WHO:
+        s->linked = false;
+        s->hello_ms = 0; // now
+        return ST_OK;
+    case FRAME_STOP:
+        if (!s->stopping) {
+            LOG_INFO("JUDGE-STOP", "the learner ends the run");
+            serve_stop(s);
+        }
+        return ST_OK;
+    case FRAME_BEAT:
+        return ST_OK;
+    default:
+        return ST_CORRUPT; // not for a judge
+    }
+}
+
+static enum status receive_all(struct serve *s, bool *some)
+{
+    uint64_t held;
+
+    for (int i = 0; i < FRAMES_A_STEP; i++) {
+        const enum status got = bus_receive(s->socket, &s->frame);
+        if (got == ST_AGAIN) {
+            break;
+        }
+        TRY(got);
+        *some = true;
+        const enum status st = take_frame(s);
+        if (st == ST_CORRUPT || st == ST_VERSION) {
+            s->counters.frames_refused++;
+            if (log_limit_pass(&s->bad_frames, clock_ns(s->clock), &held)) {
+                LOG_WARN("JUDGE-FRAME", "dropped %llu frames from %s, the last one %s",
+                         (unsigned long long)held + 1, s->endpoint, status_name(st));
+            }
+        } else if (st != ST_OK) {
+            bus_frame_release(&s->frame);
+            return st;
+        }
+    }
+    bus_frame_release(&s->frame);
+    return ST_OK;
+}
+
+/* ---- answering ---- */
+
+static bool verdict_whole(const struct judge_question *q, const struct judge_verdict *v)
+{
+    const bool label = v->kind == VERDICT_LABEL;
+
+    return v->kind >= VERDICT_LABEL && v->kind < VERDICT_KINDS &&
+           v->raw_len <= JUDGE_RAW_MAX &&
+           !(label && q->captions == 1 && !(v->label >= 0 && v->label <= 1)) &&
+           !(v->kind == VERDICT_TIE && q->captions < 2) &&
+           !(v->confidence < 0 || v->confidence > 1);
+}
+
+/* ST_AGAIN: under way. */
+static enum status answer_one(struct serve *s, struct desk_slot *slot)
+{
+    const struct judge_question *q = &slot->question;
+    struct judge_verdict *v = &slot->verdict;
+    const bool may_repeat = q->purpose == PURPOSE_LABEL;
+    const struct hash128 key = cache_key(q);
+    const uint64_t deadline_ns = (uint64_t)(s->options->deadline * 1e9);
+    bool cached = false;
+
+    if (may_repeat && cache_get(s->cache, key, v)) {
+        cached = true;
+        s->counters.from_cache++;
+    } else if (clock_ns(s->clock) - slot->taken_ns >= deadline_ns) {
+        v->kind = VERDICT_TIMEOUT;
+        s->counters.timeouts++;
+    } else if (q->kind == QUESTION_RATE ? !s->backend->can_rate
+                                        : !s->backend->can_order) {
+        v->kind = VERDICT_REFUSED;
+    } else {
+        const enum status st = s->backend->ask(s->backend_self, q, v);
+        if (st == ST_AGAIN) {
+            return ST_AGAIN;
+        }
+        if (st != ST_OK) {
+            v->kind = VERDICT_REFUSED;
+        } else if (!verdict_whole(q, v)) {
+            v->kind = VERDICT_UNPARSEABLE;
+            v->confidence = 0;
+            v->raw_len = 0;
+        }
+        if (may_repeat) {
+            cache_put(s->cache, key, v);
+        }
+    }
+    desk_answer(&s->desk, slot, cached, clock_ns(s->clock));
+    s->counters.answers++;
+    return ST_OK;
+}
+
+/* Each waiting question once, while the time lasts. */
+static bool answer_waiting(struct serve *s)
+{
+    const uint64_t start = clock_ns(s->clock);
+    bool some = false;
+
+    s->underway = false;
+    for (int left = s->desk.waiting; left > 0; left--) {
+        struct desk_slot *slot = desk_next(&s->desk);
+        if (answer_one(s, slot) == ST_AGAIN) {
+            desk_put_back(&s->desk, slot);
+            s->underway = true;
+        } else {
+            some = true;
+        }
+        if (clock_ns(s->clock) - start >= ASK_NS) {
+            break;
+        }
+    }
+    return some;
+}
+
+/* ---- the link ---- */
+
+/* --learner, or what RUN/address says now: it may be written late or change. */
+static bool read_endpoint(const struct serve *s, char out[BUS_ENDPOINT_MAX])
+{
+    char path[PATH_MAX_], *text;
+    size_t len;
+    bool ok;
+
+    if (s->options->learner[0] != '\0') {
+        return text_format(out, BUS_ENDPOINT_MAX, "%s", s->options->learner);
+    }
+    if (!text_format(path, sizeof(path), "%s/address", s->options->run_dir) ||
+        !file_exists(path) || file_read(path, 4096, &text, &len) != ST_OK) {
+        return false;
+    }
+    ok = text_format(out, BUS_ENDPOINT_MAX, "%s", text_trim(text)) && out[0] != '\0';
+    mem_free(text);
+    return ok;
+}
+
+static enum status dial(struct serve *s)
+{
+    char endpoint[BUS_ENDPOINT_MAX];
+
+    if (!read_endpoint(s, endpoint)) {
+        return ST_AGAIN;
+    }
+    if (s->socket != NULL && strcmp(endpoint, s->endpoint) == 0) {
+        return ST_OK;
+    }
+    bus_close(s->socket);
+    s->socket = NULL;
+    TRY(bus_dial(s->bus, endpoint, &s->self, FRAME_MOST, &s->socket));
+    memcpy(s->endpoint, endpoint, sizeof(endpoint));
+    return ST_OK;
+}
+
+static void tell_unanswered(struct serve *s, uint64_t now)
+{
+    if (now - s->told_ms < TELL_MS) {
+        return;
+    }
+    s->told_ms = now;
+    if (s->endpoint[0] == '\0') {
+        LOG_WARN("JUDGE-ADDRESS", "no address in %s/address for %llu s, still waiting",
+                 s->options->run_dir, (unsigned long long)((now - s->lost_ms) / 1000));
+    } else {
+        LOG_WARN("JUDGE-HELLO", "no learner answers at %s for %llu s, trying again",
+                 s->endpoint, (unsigned long long)((now - s->lost_ms) / 1000));
+    }
+}
+
+static enum status keep_link(struct serve *s)
+{
+    const uint64_t now = clock_ms(s->clock);
+
+    if (s->linked && now - s->heard_ms > SILENCE_MS) {
+        LOG_WARN("JUDGE-SILENCE",
+                 "heard nothing from %s for %llu s, saying hello again", s->endpoint,
+                 (unsigned long long)((now - s->heard_ms) / 1000));
+        s->linked = false;
+        s->lost_ms = s->told_ms = now;
+    }
+    if (s->linked) {
+        if (now - s->sent_ms >= BEAT_MS) {
+            send_bare(s, FRAME_BEAT);
+        }
+        return ST_OK;
+    }
+    if (now < s->hello_ms) {
+        return ST_OK;
+    }
+    const enum status st = dial(s);
+    if (st == ST_OK) {
+        send_hello(s);
+        s->hello_ms = now + s->hello_wait_ms;
+        s->hello_wait_ms =
+            s->hello_wait_ms * 2 < HELLO_MOST_MS ? s->hello_wait_ms * 2 : HELLO_MOST_MS;
+    } else if (st == ST_AGAIN) {
+        s->hello_ms = now + WAIT_MS; // a look at a file costs nothing
+    } else {
+        return st;
+    }
+    tell_unanswered(s, now);
+    return ST_OK;
+}
+
+static void report(struct serve *s)
+{
+    const uint64_t now = clock_ms(s->clock);
+    const struct serve_counters *c = &s->counters, *r = &s->reported;
+
+    if (now - s->reported_ms < REPORT_MS || c->answers == r->answers) {
+        return;
+    }
+    LOG_INFO("JUDGE-ASKED", "answered %llu questions in %llu s, %llu from the cache",
+             (unsigned long long)(c->answers - r->answers),
+             (unsigned long long)((now - s->reported_ms) / 1000),
+             (unsigned long long)(c->from_cache - r->from_cache));
+    s->reported = s->counters;
+    s->reported_ms = now;
+}
+
+void serve_stop(struct serve *s)
+{
+    if (!s->stopping) {
+        s->stopping = true;
+        s->stop_ms = clock_ms(s->clock);
+    }
+}
+
+static bool stopped(struct serve *s)
+{
+    const uint64_t spent = clock_ms(s->clock) - s->stop_ms;
+
+    if (s->linked && spent < STOP_MS && s->desk.answered + s->desk.sent > 0) {
+        return false;
+    }
+    if (s->linked) {
+        send_bare(s, FRAME_GOODBYE);
+    }
+    return true;
+}
+
+enum status serve_step(struct serve *s)
+{
+    bool some = false;
+
+    if (s->socket != NULL) {
+        TRY(receive_all(s, &some));
+    }
+    if (s->open && !s->stopping) {
+        some = answer_waiting(s) || some;
+    }
+    if (s->linked) {
+        send_answers(s);
+    }
+    if (s->stopping && stopped(s)) {
+        return ST_CLOSED;
+    }
+    if (!s->stopping) {
+        TRY(keep_link(s));
+    }
+    report(s);
+    return some ? ST_OK : ST_AGAIN;
+}
+
+void serve_wait(struct serve *s, int fd)
+{
+    const int ms = s->underway ? WAIT_UNDERWAY_MS : WAIT_MS;
+
+    bus_wait(&s->socket, s->socket != NULL ? 1 : 0, &fd, fd >= 0 ? 1 : 0, NULL, ms);
+}

@@ -30,6 +30,14 @@ struct ledger_entry {
     struct bytes raw; // zstd inside, plain here; ≤ 64 KB
 };
 
+/* A label that may train. */
+struct ledger_label {
+    struct hash128 key;
+    uint64_t serial;
+    float p;
+    uint8_t kind; // VERDICT_LABEL or VERDICT_TIE
+};
+
 MUST_USE enum status ledger_open(const char *path, uint64_t run, struct ledger **out);
 MUST_USE enum status ledger_open_read(const char *path, struct ledger **out);
 void ledger_close(struct ledger *l); // commits what is pending; NULL is fine
@@ -46,7 +54,18 @@ uint64_t ledger_top(const struct ledger *l); // highest serial, committed or pen
 MUST_USE enum status ledger_scan(struct ledger *l, uint64_t from, uint64_t to,
                                  bool (*each)(void *ctx, const struct ledger_entry *e),
                                  void *ctx);
+/* As ledger_scan, for the training verdicts of one goal: what training reads at start,
+ * up to its checkpoint's ledger serial. */
+MUST_USE enum status
+ledger_labels(struct ledger *l, struct hash128 goal_digest, uint64_t from, uint64_t to,
+              bool (*each)(void *ctx, const struct ledger_label *v), void *ctx);
 /* One entry as a JSON line, lossless for all 256 byte values. */
 void ledger_json(const struct ledger_entry *e, struct text_buf *out);
+
+/* Appends entries that path does not hold yet, with fsync; a torn last line is cut. */
+MUST_USE enum status ledger_export(struct ledger *l, const char *path);
+/* Takes from such a file what the ledger lacks (a store that was lost): entries above its
+ * top, serials kept. A missing file has none. *taken = how many. */
+MUST_USE enum status ledger_import(struct ledger *l, const char *path, uint64_t *taken);
 
 #endif

@@ -8,6 +8,7 @@
  * writer; a struct replay_view from the thread that opened it (the training thread).
  * replay_sync from the helper thread. Serials start at 1 and have no holes when stored. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/bytes.h"
@@ -49,18 +50,24 @@ MUST_USE enum status replay_put_journal(struct replay *r, uint64_t update,
                                         struct bytes row);
 MUST_USE enum status replay_put_meta(struct replay *r, const char *key,
                                      struct bytes value);
+MUST_USE enum status replay_put_caption(struct replay *r, struct hash128 key,
+                                        struct bytes row);
 MUST_USE enum status replay_commit(struct replay *r);
 
 /* Eviction may take serials <= `serial` (trained, and before the older checkpoint's
- * cursor). What the size bound forces out beyond it is handed to `forced`. */
+ * cursor). What the size bound forces out beyond it keeps a row (replay_view_forced) until
+ * the cursor has passed it. */
 void replay_set_cursor(struct replay *r, uint64_t serial);
-void replay_on_forced(struct replay *r, void (*forced)(void *ctx, uint64_t serial),
-                      void *ctx);
+uint64_t replay_forced(const struct replay *r); // how many since this open
+/* The next serial will be above `serial`: a store that was lost must not give numbers
+ * that a checkpoint counts already. Before the first put. */
+void replay_start_after(struct replay *r, uint64_t serial);
 uint64_t replay_top(const struct replay *r);    // highest serial stored, 0 = none
 uint64_t replay_bottom(const struct replay *r); // lowest serial still there
 uint64_t replay_live_bytes(const struct replay *r);
 double replay_file_ratio(const struct replay *r);   // file size / live bytes
-MUST_USE enum status replay_sync(struct replay *r); // helper thread; mdb_env_sync
+MUST_USE enum status replay_sync(struct replay *r); // helper thread; mdb_env_sync,
+                                                    // and dead readers are cleared
 
 /* A consistent snapshot. Keep it for one batch, not longer. */
 MUST_USE enum status replay_view_open(struct replay *r, struct replay_view **out);
@@ -72,6 +79,26 @@ void replay_view_close(struct replay_view *v);
  * ST_NOTFOUND: evicted. */
 MUST_USE enum status replay_view_segment(struct replay_view *v, uint64_t serial,
                                          struct bytes *out);
+/* ST_NOTFOUND from replay_view_segment above the older cursor: which incarnation the
+ * bound took it from. Training counts it there as DROP_EVICTED_BEFORE_CHECKPOINT when it
+ * comes by. ST_NOTFOUND: never forced out (lost with the store). */
+MUST_USE enum status replay_view_forced(struct replay_view *v, uint64_t serial,
+                                        uint32_t *actor, uint32_t *incarnation);
+/* Calls `each` for every segment >= from that is stored, ascending; false stops. */
+MUST_USE enum status replay_view_scan(struct replay_view *v, uint64_t from,
+                                      bool (*each)(void *ctx, uint64_t serial,
+                                                   struct bytes frame),
+                                      void *ctx);
+/* The same over the rows of what was forced out (see replay_view_forced). */
+MUST_USE enum status replay_view_scan_forced(struct replay_view *v, uint64_t from,
+                                             bool (*each)(void *ctx, uint64_t serial,
+                                                          uint32_t actor,
+                                                          uint32_t incarnation),
+                                             void *ctx);
+MUST_USE enum status replay_view_captions(struct replay_view *v,
+                                          void (*each)(void *ctx, struct hash128 key,
+                                                       struct bytes row),
+                                          void *ctx);
 MUST_USE enum status replay_view_journal(struct replay_view *v, uint64_t update,
                                          struct bytes *out);
 MUST_USE enum status replay_view_meta(struct replay_view *v, const char *key,

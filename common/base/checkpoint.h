@@ -1,8 +1,10 @@
-#ifndef LEARNER_STORE_CHECKPOINT_H
-#define LEARNER_STORE_CHECKPOINT_H
+#ifndef COMMON_BASE_CHECKPOINT_H
+#define COMMON_BASE_CHECKPOINT_H
 /* The only commit point of training: RUN/checkpoint-U/, one part per rank plus policy.bin
  * by rank 0, then manifest.json with digests, fsynced and renamed into place. A folder
- * without a valid manifest does not exist. Two are kept. Training thread. */
+ * without a valid manifest does not exist. Two are kept. Writers: the training thread of
+ * each rank; readers: any program. A library of its own (target checkpoint), since base
+ * needs no JSON. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,14 +27,16 @@ struct checkpoint_manifest {
 };
 
 /* The newest valid one under run_dir, or the one before it when the newest is damaged
- * (logged with what is wrong, which one is used). ST_NOTFOUND: there is none at all.
- * `dir` gets its path. Also removes unfinished folders when `clean`. */
+ * (logged with what is wrong, which one is used). ST_NOTFOUND: there is none at all;
+ * ST_CORRUPT: none is valid. `dir` gets its path. `clean` (the one learner that holds the
+ * run): also removes unfinished folders and renames damaged ones to NAME.damaged. */
 MUST_USE enum status checkpoint_find(const char *run_dir, bool clean,
                                      struct checkpoint_manifest *out, char *dir,
                                      size_t dir_size);
 /* Step 1, rank 0: makes RUN/checkpoint-U.tmp/ . Step 2, every rank: writes its files into
  * it with checkpoint_put. Step 3, rank 0 after a barrier: manifest, fsync, rename, and the
- * third-oldest is removed. `older_cursors` gets the cursors of the older of the two kept. */
+ * third-oldest is removed. `older` (may be NULL) gets the manifest of the older of the
+ * two kept, which is `m` itself while there is only one. */
 MUST_USE enum status checkpoint_begin(const char *run_dir, uint64_t update, char *dir,
                                       size_t dir_size);
 MUST_USE enum status checkpoint_put(const char *dir, const char *name,

@@ -1,0 +1,59 @@
+#ifndef LEARNER_INTAKE_IO_REPORT_H
+#define LEARNER_INTAKE_IO_REPORT_H
+/* What the I/O thread tells of itself: an immutable snapshot of counters that the other
+ * thread reads when it writes metrics. One writer (I/O), one reader (training). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire/messages.h"
+
+enum io_bad {
+    IO_BAD_HEADER,    // no header of ours
+    IO_BAD_PROTOCOL,  // another protocol or table version
+    IO_BAD_KIND,      // not a kind that comes this way
+    IO_BAD_BODY,      // the verifier or a range refused it
+    IO_BAD_RUN,       // of another run
+    IO_BAD_STRANGER,  // no hello in this start: answered `who`
+    IO_BAD_MULTIPART, // refused by the bus
+    IO_BAD_SIZE,
+    IO_BAD_EMPTY,
+    IO_BAD_REASONS
+};
+const char *io_bad_name(enum io_bad reason); // "header"
+
+/* Sums since this start unless told otherwise; of this rank. */
+struct io_counters {
+    uint64_t segments_taken, segments_duplicate, segments_ahead;
+    uint64_t segments_dropped[DROP_REASONS]; // on arrival
+    uint64_t segments_forced;                // evicted before a checkpoint held them
+    uint64_t segments_waiting;               // stored, neither trained nor dropped: now
+    uint64_t run_taken, run_dropped; // over the run directory: sequences taken; dropped
+    uint64_t bytes_in, bytes_out, frames_in;
+    uint64_t frames_bad[IO_BAD_REASONS];
+    uint64_t go_backs, refusals, stop_lost; // stop_lost: members gone without goodbye
+    uint32_t members, environments;         // alive now
+    uint64_t store_live_bytes;
+    double store_file_ratio;
+    uint64_t captions, captions_full; // known over the run; not kept, table full
+    /* rank 0 */
+    uint64_t labels; // training verdicts of this goal, over the run
+    uint64_t questions_asked, questions_duplicate, questions_in_flight;
+    uint64_t questions_queued, questions_dropped, questions_expired;
+    uint64_t verdicts[VERDICT_KINDS], verdicts_late, verdicts_repeated;
+    uint64_t tokens_in, tokens_out;
+    double judge_p50_ms, judge_p99_ms; // asked to answered, as seen here
+    uint32_t judges;                   // attached now
+    /* CPU of this thread by stage */
+    uint64_t cpu_total_ns, cpu_store_ns, cpu_asking_ns, cpu_ledger_ns;
+};
+
+struct io_report;
+struct io_report *io_report_new(void);
+void io_report_free(struct io_report *r); // NULL is fine
+/* Writer. */
+void io_report_put(struct io_report *r, const struct io_counters *c);
+/* Reader: the newest that was put (zeros before the first). Never waits. */
+void io_report_get(struct io_report *r, struct io_counters *out);
+
+#endif

@@ -279,9 +279,6 @@ static int take_pair(void *user, const char *section, const char *name,
     char origin[WHERE_MAX];
 
     (void)section; // a heading for people
-    if (r->st != ST_OK) {
-        return 0; // one error is told, not all
-    }
     if (r->ignore_unknown && option_find(r->table, name) == NULL) {
         return 1;
     }
@@ -306,6 +303,7 @@ static char *read_line(char *out, int size, void *user)
     struct reading *r = user;
     char line[LINE_MAX_];
 
+    // After an error the file is at its end: one is told, not all.
     if (r->st != ST_OK || fgets(line, sizeof(line), r->file) == NULL) {
         return NULL;
     }

@@ -31,6 +31,9 @@ static void growing_keeps_the_old_and_zeroes_the_new(void **state)
         assert_int_equal(p[i], 0);
         p[i] = i + 1;
     }
+    void *dirty = mem_new(1000, sizeof(*p)); // what malloc will hand out again
+    memset(dirty, 0xff, 1000 * sizeof(*p));
+    mem_free(dirty);
     p = mem_grow(p, 4, 1000, sizeof(*p));
     assert_int_equal((uintptr_t)p % 64, 0);
     assert_int_equal(p[3], 4);

@@ -74,7 +74,7 @@ static void append_after(const char *left, const char *want)
 
 static void a_torn_last_line_is_cut_off_and_whole_ones_stay(void **state)
 {
-    static char torn[20000];
+    static char torn[20000], want[20000];
 
     (void)state;
     append_after("", "{\"a\": 2}\n");
@@ -84,6 +84,12 @@ static void a_torn_last_line_is_cut_off_and_whole_ones_stay(void **state)
     memset(torn, 'x', sizeof(torn) - 1); // longer than the block that is searched
     memcpy(torn, "{}\n", 3);
     append_after(torn, "{}\n{\"a\": 2}\n");
+    for (size_t i = 0; i < 12000; i += 3) { // a line break in the last block, too
+        memcpy(torn + i, "{}\n", 3);
+    }
+    snprintf(torn + 12000, 20, "{\"tor");
+    snprintf(want, sizeof(want), "%.12000s{\"a\": 2}\n", torn);
+    append_after(torn, want);
 }
 
 static void a_file_that_cannot_be_opened_is_said(void **state)

@@ -115,6 +115,9 @@ static void errors_name_the_option_the_value_and_what_is_allowed(void **state)
         {"--env=a\nb",
          "minos-actor: --env: a\nb is not allowed; at most 511 bytes, without "
          "control characters or ' ;'\n"},
+        {"--env=a ;b",
+         "minos-actor: --env: a ;b is not allowed; at most 511 bytes, without "
+         "control characters or ' ;'\n"},
         {"--config", "minos-actor: --config: needs a file, as in --config=FILE\n"},
         {"--config=/nowhere/x.ini",
          "/nowhere/x.ini: cannot be read: No such file or directory\n"},

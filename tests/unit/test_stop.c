@@ -46,6 +46,17 @@ static void the_first_signal_asks_and_the_second_hurries(void **state)
     }
 }
 
+static void two_interrupts_hurry(void **state)
+{
+    (void)state;
+    kill(getpid(), SIGINT);
+    stop_poll();
+    assert_false(stop_at_once());
+    kill(getpid(), SIGINT);
+    stop_poll();
+    assert_true(stop_at_once());
+}
+
 static void a_signal_after_a_message_does_not_hurry(void **state)
 {
     (void)state;
@@ -64,6 +75,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_is_asked_at_first, open_anew),
         cmocka_unit_test_setup(the_first_signal_asks_and_the_second_hurries, open_anew),
+        cmocka_unit_test_setup(two_interrupts_hurry, open_anew),
         cmocka_unit_test_setup(a_signal_after_a_message_does_not_hurry, open_anew),
     };
 

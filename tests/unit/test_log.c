@@ -95,6 +95,14 @@ static void a_limit_passes_one_a_second_and_counts_the_rest(void **state)
     assert_int_equal(held, 0);
 }
 
+static void a_level_is_known_by_its_name(void **state)
+{
+    (void)state;
+    assert_int_equal(log_level_of("error"), LOG_ERROR_);
+    assert_int_equal(log_level_of("debug"), LOG_DEBUG_);
+    assert_int_equal(log_level_of("nonsense"), LOG_INFO_);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +111,7 @@ int main(void)
         cmocka_unit_test(less_urgent_lines_than_asked_for_are_not_written),
         cmocka_unit_test(bytes_from_outside_cannot_forge_a_line),
         cmocka_unit_test(a_long_line_is_cut_and_still_ends),
+        cmocka_unit_test(a_level_is_known_by_its_name),
         cmocka_unit_test(a_limit_passes_one_a_second_and_counts_the_rest),
     };
 

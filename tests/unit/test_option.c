@@ -191,6 +191,30 @@ static void an_error_in_a_file_names_file_and_line_once(void **state)
     harness_remove_dir(dir);
 }
 
+static void a_run_directory_is_read_first_and_tolerates_other_programs(void **state)
+{
+    const char *dir = harness_make_dir();
+    char program[] = "p", envs[] = "--envs=7", run[1100],
+         nowhere[] = "--run-dir=/nowhere";
+    char *argv[] = {program, run, envs}, *fresh[] = {program, nowhere};
+    static struct option with_run[] = {
+        OPT(struct settings, envs, "envs", OPT_INT, "32", 1, 1024, "games"),
+        OPT(struct settings, id, "id", OPT_INT, "0", 0, 9, "number"),
+        OPT(struct settings, env, "run-dir", OPT_TEXT, "", 0, 0, "run directory"),
+        OPT_END,
+    };
+
+    (void)state;
+    snprintf(run, sizeof(run), "--run-dir=%s", dir);
+    write_file(harness_path(dir, "config.ini"), "judges = 3\nenvs = 9\nid = 4\n");
+    assert_int_equal(option_parse_run(with_run, &set, 3, argv), ST_OK);
+    assert_int_equal(set.envs, 7);
+    assert_int_equal(set.id, 4);
+    assert_string_equal(set.env, dir);
+    assert_int_equal(option_parse_run(with_run, &set, 2, fresh), ST_OK);
+    harness_remove_dir(dir);
+}
+
 static void a_printed_config_reads_back_the_same(void **state)
 {
     const char *dir = harness_make_dir();
@@ -264,6 +288,8 @@ int main(void)
         cmocka_unit_test_setup(the_command_line_wins_over_a_file_wherever_config_stands,
                                reset),
         cmocka_unit_test_setup(an_error_in_a_file_names_file_and_line_once, reset),
+        cmocka_unit_test_setup(
+            a_run_directory_is_read_first_and_tolerates_other_programs, reset),
         cmocka_unit_test_setup(a_printed_config_reads_back_the_same, reset),
         cmocka_unit_test_setup(help_shows_every_row_with_its_default, reset),
         cmocka_unit_test(help_is_seen_wherever_it_stands),

@@ -77,8 +77,8 @@ struct judge_backend {
     void (*close)(void *self);
     /* ST_OK: *v holds the verdict. ST_AGAIN: under way; the same question (same id) is
      * asked again soon, while others are asked too; not once its deadline has passed.
-     * Anything else: the verdict is `refused`. Should return within a second: the learner gives a silent judge up
-     * after three. */
+     * Anything else: the verdict is `refused`. Should return within a second: the
+     * learner gives a silent judge up after three. */
     enum status (*ask)(void *self, const struct judge_question *q,
                        struct judge_verdict *v);
     /* Optional. The model's name, and a digest of everything beside the question that

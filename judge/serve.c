@@ -9,20 +9,18 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/wire/codec.h"
-#include "judge/cache.h"
+#include "judge/answer.h"
 #include "judge/desk.h"
-#include "judge/goal.h"
 #include "judge/options.h"
 
 enum {
     FRAME_MOST = 4 << 20, // a goal is at most 1 MB
     FRAMES_A_STEP = 64,
     BEAT_MS = 1000,
-    SILENCE_MS = 3000,      // after it: hello again
-    HELLO_MS = 1000,        // first pause between two hellos without an answer
-    HELLO_MOST_MS = 8000,   // doubled up to this
-    STOP_MS = 2000,         // to get the last answers away
-    ASK_NS = 100 * 1000000, // of answering before the link is looked at again
+    SILENCE_MS = 3000,    // after it: hello again
+    HELLO_MS = 1000,      // first pause between two hellos without an answer
+    HELLO_MOST_MS = 8000, // doubled up to this
+    STOP_MS = 2000,       // to get the last answers away
     WAIT_MS = 200,
     WAIT_UNDERWAY_MS = 10, // a backend is at work and says nothing by itself
     TELL_MS = 30000,       // one line about a learner that does not answer
@@ -48,18 +46,16 @@ struct serve {
     char host[256];
 
     bool linked; // welcomed, and heard within SILENCE_MS
-    bool stopping, underway;
+    bool stopping;
     uint64_t heard_ms, sent_ms, hello_ms, hello_wait_ms, told_ms, lost_ms, stop_ms;
     uint64_t reported_ms;
 
-    void *backend_self;
-    bool open;
-    struct hash128 goal_digest, prompt_told;
-    struct goal goal;
-    struct cache *cache;
+    struct hash128 prompt_told;
+    struct answer answer;
     struct desk desk;
     struct log_limit bad_frames, overload;
-    struct serve_counters counters, reported;
+    struct serve_counters counters;
+    struct answer_counters reported;
 };
 
 static void name_self(struct serve *s)
@@ -89,7 +85,7 @@ struct serve *serve_new(const struct judge_options *options,
     s->bus = bus;
     s->clock = clock;
     s->codec = codec_new();
-    s->cache = cache_new((int)options->cache);
+    answer_init(&s->answer, options, backend, clock);
     // Twice the credit: the learner may ask anew once it has an answer, before the
     // answer is in its ledger.
     desk_init(&s->desk, 2 * (int)options->credits + QUESTIONS_PER_FRAME);
@@ -99,26 +95,14 @@ struct serve *serve_new(const struct judge_options *options,
     return s;
 }
 
-static void close_backend(struct serve *s)
-{
-    if (s->open && s->backend->close != NULL) {
-        s->backend->close(s->backend_self);
-    }
-    s->open = false;
-    s->backend_self = NULL;
-    goal_release(&s->goal);
-    cache_clear(s->cache);
-}
-
 void serve_free(struct serve *s)
 {
     if (s == NULL) {
         return;
     }
-    close_backend(s);
+    answer_release(&s->answer);
     bus_frame_release(&s->frame);
     bus_close(s->socket);
-    cache_free(s->cache);
     desk_release(&s->desk);
     codec_free(s->codec);
     mem_free(s);
@@ -127,6 +111,11 @@ void serve_free(struct serve *s)
 const struct serve_counters *serve_counters(const struct serve *s)
 {
     return &s->counters;
+}
+
+const struct answer_counters *serve_answers(const struct serve *s)
+{
+    return &s->answer.counters;
 }
 
 /* ---- sending ---- */
@@ -158,26 +147,14 @@ static void send_bare(struct serve *s, enum frame_kind kind)
     (void)st; // the next beat says it again
 }
 
-static struct hash128 prompt_of(const struct serve *s)
-{
-    if (!s->open) {
-        return (struct hash128){0, 0};
-    }
-    if (s->backend->prompt != NULL) {
-        return s->backend->prompt(s->backend_self);
-    }
-    return hash_128(bytes_text(s->goal.view.text));
-}
-
 static void send_hello(struct serve *s)
 {
     const struct judge_backend *b = s->backend;
-    const char *model = s->open && b->model != NULL ? b->model(s->backend_self) : "";
     const struct frame_header h = header_of(s, FRAME_JUDGE_HELLO);
     const struct msg_judge_hello hello = {
         .name = bytes_text(b->name),
-        .model = bytes_text(model),
-        .prompt_digest = prompt_of(s),
+        .model = bytes_text(answer_model(&s->answer)),
+        .prompt_digest = answer_prompt(&s->answer),
         .can_rate = b->can_rate,
         .can_order = b->can_order,
         .order_most = b->can_order ? ITEM_CAPTIONS_MAX : 0,
@@ -237,48 +214,6 @@ static void send_answers(struct serve *s)
     }
 }
 
-/* ---- the goal ---- */
-
-/* --goal holds a judge to one goal, by name or by a file's path. */
-static bool goal_accepted(const struct serve *s, struct bytes name)
-{
-    const char *given = s->options->goal, *slash = strrchr(given, '/');
-    const char *base = slash != NULL ? slash + 1 : given;
-    size_t len = strlen(base);
-
-    if (len > 5 && strcmp(base + len - 5, ".goal") == 0) {
-        len -= 5;
-    }
-    return given[0] == '\0' || bytes_equal(bytes_of(base, len), name);
-}
-
-static enum status open_backend(struct serve *s, const struct msg_judge_welcome *w)
-{
-    const struct judge_setup setup = {.goal = &s->goal.view, .options = s->options};
-
-    if (s->open && hash_equal(s->goal_digest, w->goal_digest) &&
-        bytes_equal(bytes_text(s->goal.task), w->environment)) {
-        return ST_OK;
-    }
-    close_backend(s);
-    if (!goal_accepted(s, w->goal)) {
-        LOG_ERROR("JUDGE-GOAL", "the run's goal is %.*s, this judge is for %s only",
-                  (int)w->goal.len, (const char *)w->goal.data, s->options->goal);
-        return ST_INVALID;
-    }
-    TRY(goal_init(&s->goal, w->goal, w->environment, w->goal_text));
-    if (s->backend->open != NULL) {
-        const enum status st = s->backend->open(&setup, &s->backend_self);
-        if (st != ST_OK) {
-            goal_release(&s->goal);
-            return st;
-        }
-    }
-    s->open = true;
-    s->goal_digest = w->goal_digest;
-    return ST_OK;
-}
-
 /* ---- receiving ---- */
 
 static enum status take_welcome(struct serve *s, const struct frame_header *h)
@@ -301,17 +236,17 @@ static enum status take_welcome(struct serve *s, const struct frame_header *h)
     s->linked = true;
     s->hello_wait_ms = HELLO_MS;
     s->counters.welcomes++;
-    const enum status st = open_backend(s, &w);
+    const enum status st = answer_open(&s->answer, &w);
     if (st != ST_OK) {
         // Not ST_CORRUPT, which would be counted as a bad frame.
         return st == ST_CORRUPT ? ST_INVALID : st;
     }
     if (!was_linked) {
         LOG_INFO("JUDGE-WELCOME", "judges goal %s in %s for %s, %u questions at a time",
-                 s->goal.name, s->goal.task, s->endpoint, w.credits);
+                 s->answer.goal.name, s->answer.goal.task, s->endpoint, w.credits);
         desk_send_again(&s->desk);
     }
-    if (!hash_equal(prompt_of(s), s->prompt_told)) {
+    if (!hash_equal(answer_prompt(&s->answer), s->prompt_told)) {
         // What shapes the answers is known only now; the ledger shall know it too.
         send_hello(s);
     }
@@ -339,7 +274,7 @@ static void answer_overload(struct serve *s, const struct msg_question *q)
 static enum status take_questions(struct serve *s)
 {
     TRY(codec_decode_questions(s->codec, s->frame.bytes, &s->questions));
-    if (!s->open) {
+    if (!s->answer.open) {
         return ST_OK; // of an earlier link; its leases run out
     }
     for (int i = 0; i < s->questions.count; i++) {
@@ -449,81 +384,6 @@ static enum status receive_all(struct serve *s, bool *some)
     return ST_OK;
 }
 
-/* ---- answering ---- */
-
-static bool verdict_whole(const struct judge_question *q, const struct judge_verdict *v)
-{
-    const bool label = v->kind == VERDICT_LABEL;
-
-    return v->kind >= VERDICT_LABEL && v->kind < VERDICT_KINDS &&
-           v->raw_len <= JUDGE_RAW_MAX &&
-           !(label && q->captions == 1 && !(v->label >= 0 && v->label <= 1)) &&
-           !(v->kind == VERDICT_TIE && q->captions < 2) &&
-           !(v->confidence < 0 || v->confidence > 1);
-}
-
-/* ST_AGAIN: under way. */
-static enum status answer_one(struct serve *s, struct desk_slot *slot)
-{
-    const struct judge_question *q = &slot->question;
-    struct judge_verdict *v = &slot->verdict;
-    const bool may_repeat = q->purpose == PURPOSE_LABEL;
-    const struct hash128 key = cache_key(q);
-    const uint64_t deadline_ns = (uint64_t)(s->options->deadline * 1e9);
-    bool cached = false;
-
-    if (may_repeat && cache_get(s->cache, key, v)) {
-        cached = true;
-        s->counters.from_cache++;
-    } else if (clock_ns(s->clock) - slot->taken_ns >= deadline_ns) {
-        v->kind = VERDICT_TIMEOUT;
-        s->counters.timeouts++;
-    } else if (q->kind == QUESTION_RATE ? !s->backend->can_rate
-                                        : !s->backend->can_order) {
-        v->kind = VERDICT_REFUSED;
-    } else {
-        const enum status st = s->backend->ask(s->backend_self, q, v);
-        if (st == ST_AGAIN) {
-            return ST_AGAIN;
-        }
-        if (st != ST_OK) {
-            v->kind = VERDICT_REFUSED;
-        } else if (!verdict_whole(q, v)) {
-            v->kind = VERDICT_UNPARSEABLE;
-            v->confidence = 0;
-            v->raw_len = 0;
-        }
-        if (may_repeat) {
-            cache_put(s->cache, key, v);
-        }
-    }
-    desk_answer(&s->desk, slot, cached, clock_ns(s->clock));
-    s->counters.answers++;
-    return ST_OK;
-}
-
-/* Each waiting question once, while the time lasts. */
-static bool answer_waiting(struct serve *s)
-{
-    const uint64_t start = clock_ns(s->clock);
-    bool some = false;
-
-    s->underway = false;
-    for (int left = s->desk.waiting; left > 0; left--) {
-        struct desk_slot *slot = desk_next(&s->desk);
-        if (answer_one(s, slot) == ST_AGAIN) {
-            desk_put_back(&s->desk, slot);
-            s->underway = true;
-        } else {
-            some = true;
-        }
-        if (clock_ns(s->clock) - start >= ASK_NS) {
-            break;
-        }
-    }
-    return some;
-}
-
 /* ---- the link ---- */
 
 /* --learner, or what RUN/address says now: it may be written late or change. */
@@ -615,7 +475,7 @@ static enum status keep_link(struct serve *s)
 static void report(struct serve *s)
 {
     const uint64_t now = clock_ms(s->clock);
-    const struct serve_counters *c = &s->counters, *r = &s->reported;
+    const struct answer_counters *c = &s->answer.counters, *r = &s->reported;
 
     if (now - s->reported_ms < REPORT_MS || c->answers == r->answers) {
         return;
@@ -624,7 +484,7 @@ static void report(struct serve *s)
              (unsigned long long)(c->answers - r->answers),
              (unsigned long long)((now - s->reported_ms) / 1000),
              (unsigned long long)(c->from_cache - r->from_cache));
-    s->reported = s->counters;
+    s->reported = s->answer.counters;
     s->reported_ms = now;
 }
 
@@ -656,8 +516,8 @@ enum status serve_step(struct serve *s)
     if (s->socket != NULL) {
         TRY(receive_all(s, &some));
     }
-    if (s->open && !s->stopping) {
-        some = answer_waiting(s) || some;
+    if (s->answer.open && !s->stopping) {
+        some = answer_waiting(&s->answer, &s->desk) || some;
     }
     if (s->linked) {
         send_answers(s);
@@ -674,7 +534,7 @@ enum status serve_step(struct serve *s)
 
 void serve_wait(struct serve *s, int fd)
 {
-    const int ms = s->underway ? WAIT_UNDERWAY_MS : WAIT_MS;
+    const int ms = s->answer.underway ? WAIT_UNDERWAY_MS : WAIT_MS;
 
     bus_wait(&s->socket, s->socket != NULL ? 1 : 0, &fd, fd >= 0 ? 1 : 0, NULL, ms);
 }

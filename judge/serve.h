@@ -11,6 +11,7 @@
 #include "judge/judge.h"
 
 struct serve;
+struct answer_counters;
 
 /* `options`, `backend`, `bus` and `clock` must live longer. Dials nothing yet. */
 struct serve *serve_new(const struct judge_options *options,
@@ -29,9 +30,9 @@ void serve_wait(struct serve *s, int fd);
 void serve_stop(struct serve *s);
 
 struct serve_counters {
-    uint64_t questions, answers, from_cache, timeouts, overloads, acknowledged;
-    uint64_t frames_refused, hellos, welcomes;
+    uint64_t questions, overloads, acknowledged, frames_refused, hellos, welcomes;
 };
 const struct serve_counters *serve_counters(const struct serve *s);
+const struct answer_counters *serve_answers(const struct serve *s); // judge/answer.h
 
 #endif

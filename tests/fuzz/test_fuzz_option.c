@@ -9,7 +9,7 @@
 #include "common/base/rng.h"
 #include "tests/support/harness.h"
 
-enum { ROUNDS = 8000, PIECES_MAX = 24 };
+enum { ROUNDS = 4000, PIECES_MAX = 24 };
 
 struct settings {
     int64_t envs;

@@ -70,6 +70,7 @@ THREADS_MAY = [
     "common/base/stop.c",
     "common/base/mem.c",  # counts allocations of all threads
     "common/nn/snapshot.c",  # publishes immutable weights to another thread
+    "learner/intake/io_report.c",  # publishes immutable counters to the other thread
     "actor/envs/nethack/*",  # shares a page with the game's process
     "tests/*",
 ]
@@ -243,7 +244,7 @@ def lint_chance(root, options):
 
 def lint_threads(root, options):
     return search(
-        root, THREADS, THREADS_MAY, "no lock or atomic outside " + ", ".join(THREADS_MAY[:5])
+        root, THREADS, THREADS_MAY, "no lock or atomic outside " + ", ".join(THREADS_MAY[:-1])
     )
 
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/log.h"
 #include "common/base/mpijob.h"
 #include "common/base/stop.h"
 #include "common/base/text.h"
@@ -81,11 +82,12 @@ int judge_main(const struct judge_backend *backend, int argc, char **argv)
 {
     struct judge_options options;
 
+    option_defaults(judge_option_table, &options);
     if (option_is_given(argc, argv, "help")) {
         option_print_help(judge_option_table, usage, examples, stdout);
         return EXIT_DONE;
     }
-    if (judge_options_read(&options, argc, argv) != ST_OK) {
+    if (option_parse_run(judge_option_table, &options, argc, argv) != ST_OK) {
         return EXIT_USAGE;
     }
     if (backend == NULL && (backend = find_backend(options.judge)) == NULL) {
@@ -100,7 +102,7 @@ int judge_main(const struct judge_backend *backend, int argc, char **argv)
                         "to find its learner\n");
         return EXIT_USAGE;
     }
-    log_open("judge", (int)options.id, judge_options_level(&options));
+    log_open("judge", (int)options.id, log_level_of(options.log_level));
     stop_open();
     if (options.mpi && mpijob_open(MPIJOB_JUDGE) != ST_OK) {
         return EXIT_FAILED;

@@ -1,10 +1,5 @@
 #include "judge/options.h"
 
-#include <string.h>
-
-#include "common/base/file.h"
-#include "common/base/text.h"
-
 #define ROW(field, name_, type, preset_, least_, most_, help_)                         \
     OPT(struct judge_options, field, name_, type, preset_, least_, most_, help_)
 #define ROW_ONE_OF(field, name_, preset_, choices_, help_)                             \
@@ -41,29 +36,3 @@ struct option judge_option_table[] = {
         "the settings as a file that --config accepts"),
     OPT_END,
 };
-
-enum status judge_options_read(struct judge_options *o, int argc, char **argv)
-{
-    char path[PATH_MAX_];
-
-    option_defaults(judge_option_table, o);
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--run-dir=", 10) == 0 &&
-            text_format(path, sizeof(path), "%s/config.ini", argv[i] + 10) &&
-            file_exists(path)) {
-            TRY(option_read_file(judge_option_table, o, path, true));
-        }
-    }
-    return option_parse(judge_option_table, o, argc, argv);
-}
-
-enum log_level judge_options_level(const struct judge_options *o)
-{
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    int level = 0;
-
-    while (strcmp(names[level], o->log_level) != 0) {
-        level++;
-    }
-    return (enum log_level)level;
-}

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/base/log.h"
 #include "common/base/option.h"
 
 struct judge_options {
@@ -27,10 +26,5 @@ struct judge_options {
 };
 
 extern struct option judge_option_table[];
-
-/* Defaults, then RUN/config.ini where --run-dir names a run that has one, then the
- * command line. ST_INVALID (one error on stderr): a name or a value is wrong. */
-MUST_USE enum status judge_options_read(struct judge_options *o, int argc, char **argv);
-enum log_level judge_options_level(const struct judge_options *o);
 
 #endif

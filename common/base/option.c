@@ -31,11 +31,17 @@ static void *field_of(const struct option *row, void *options)
     return (char *)options + row->offset;
 }
 
+/* What mains look for by option_is_given(). */
+static bool is_bare(const char *name)
+{
+    return strcmp(name, "help") == 0 || strcmp(name, "print-config") == 0 ||
+           strcmp(name, "version") == 0;
+}
+
 /* Rows that steer parsing itself and would be wrong in a file. */
 static bool is_command(const struct option *row)
 {
-    return strcmp(row->name, "config") == 0 || strcmp(row->name, "help") == 0 ||
-           strcmp(row->name, "print-config") == 0 || strcmp(row->name, "version") == 0;
+    return strcmp(row->name, "config") == 0 || is_bare(row->name);
 }
 
 /* "a|b|c" as "a, b or c". */
@@ -404,6 +410,9 @@ enum status option_parse(struct option *table, void *options, int argc, char **a
     }
     for (int i = 1; i < argc; i++) {
         TRY(split(argv[i], name, &value, program));
+        if (value == NULL && is_bare(name) && option_find(table, name) == NULL) {
+            continue; // main looks for it with option_is_given()
+        }
         if (strcmp(name, "config") != 0) {
             TRY(set_one(table, options, name, value, &(struct where){program, "--"}));
         }

@@ -63,7 +63,8 @@ struct nethack {
     // Of the episode.
     struct env_summary summary;
     int32_t gold_start;
-    int32_t score;        // as the screen shows it
+    int32_t earned; // experience ever gained: a lost level takes it back, not the score
+    int32_t score;  // as the screen shows it
     int32_t seen[DEPTHS]; // the most cells seen on a level of this depth
     bool asks;            // a question was left to the agent
     bool over;            // no step until reset
@@ -248,6 +249,9 @@ static void observe(struct nethack *n)
     const int32_t depth = o->stats[STAT_DEPTH];
     s->depth = depth > s->depth ? depth : s->depth;
     s->gold = o->stats[STAT_GOLD];
+    if (o->stats[STAT_EXP] > s->experience) {
+        n->earned += o->stats[STAT_EXP] - s->experience;
+    }
     s->experience = o->stats[STAT_EXP];
     // In a question the cursor is the question's; the hero stays where he was.
     if (p->prompt == PROMPT_COMMAND) {
@@ -263,7 +267,7 @@ static void observe(struct nethack *n)
             }
         }
     }
-    n->score = nethack_score(s->experience, s->depth, s->gold - n->gold_start);
+    n->score = nethack_score(n->earned, s->depth, s->gold - n->gold_start);
     o->stats[STAT_SCORE] = n->score;
     s->score = (float)n->score;
 }
@@ -316,6 +320,7 @@ static enum status nethack_reset(struct env *e, const struct rng_stream *stream)
     // The game then draws what rng_next() would.
     TRY(game_start(&n->game, rng.state, record));
     n->summary = (struct env_summary){.seed = rng.state};
+    n->earned = 0;
     memset(n->seen, 0, sizeof(n->seen));
     memset(&n->obs, 0, sizeof(n->obs));
     enum game_state state = game_wait(&n->game, (uint32_t)n->constants.deadline_ms);

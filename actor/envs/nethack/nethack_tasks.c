@@ -130,13 +130,13 @@ bool nethack_task_done(const struct nethack_task *t, const struct env_obs *o)
     }
 }
 
-int32_t nethack_score(int32_t experience, int32_t deepest, int32_t gold_gained)
+int32_t nethack_score(int32_t earned, int32_t deepest, int32_t gold_gained)
 {
     const int32_t deep = deepest > 30   ? 10000
                          : deepest > 20 ? 1000 * (deepest - 20)
                                         : 0;
 
-    return 4 * experience + 50 * (deepest > 1 ? deepest - 1 : 0) +
+    return 4 * earned + 50 * (deepest > 1 ? deepest - 1 : 0) +
            (gold_gained > 0 ? gold_gained : 0) + deep;
 }
 

@@ -33,9 +33,9 @@ const struct nethack_task *nethack_task_find(const char *name);
 uint8_t nethack_task_key(int action, bool asks, const char *caption);
 /* The state that o shows fulfils the task. */
 bool nethack_task_done(const struct nethack_task *t, const struct env_obs *o);
-/* NetHack's score as the screen shows it (botl.c): 4 exp + 50 (deepest - 1) + the gold
- * gained + 1000 for each level below 20, 10000 from 31 on. */
-int32_t nethack_score(int32_t experience, int32_t deepest, int32_t gold_gained);
+/* NetHack's score as the screen shows it (botl.c): 4 experience ever earned + 50
+ * (deepest - 1) + the gold gained + 1000 for each level below 20, 10000 from 31 on. */
+int32_t nethack_score(int32_t earned, int32_t deepest, int32_t gold_gained);
 
 /* Parses "mon-hum-neu-mal" (role, then in any order and each optional race, gender,
  * alignment) or "random" into the four values of the options file. ST_INVALID (logged):

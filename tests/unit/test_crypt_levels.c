@@ -143,6 +143,47 @@ static void what_was_seen_stays_drawn_and_the_rest_stays_dark(void **state)
     env_crypt.close(e);
 }
 
+/* Letters on the map, capitals left out: monsters. */
+static int letters_on_map(const struct env_obs *o, int *heroes)
+{
+    int letters = 0;
+
+    *heroes = 0;
+    for (int row = 1; row <= MAP_ROWS; row++) {
+        for (int col = 0; col < MAP_COLS; col++) {
+            letters += o->chars[row][col] >= 'a' && o->chars[row][col] <= 'z';
+            *heroes += o->chars[row][col] == '@';
+        }
+    }
+    return letters;
+}
+
+static void hero_and_monsters_leave_no_trace_where_they_were(void **state)
+{
+    struct env *e = cryptplay_open("crypt-stairs", "monsters=12,bite=1000");
+    const struct crypt *g = cryptplay_inside(e);
+    struct rng_stream stream = {.seed = 9, .role = RNG_ENV};
+    struct rng player;
+
+    (void)state;
+    rng_init(&player, 4);
+    for (int i = 0; i < 3000; i++) {
+        int in_view = 0;
+        int heroes = 0;
+        struct env_result r = cryptplay_step(e, (int)rng_below(&player, ACT_DOWN));
+        for (int m = 0; m < g->level.n_monsters; m++) {
+            in_view += g->level.monsters[m].in_view && g->level.monsters[m].hp > 0;
+        }
+        assert_int_equal(letters_on_map(&g->obs, &heroes), in_view);
+        assert_int_equal(heroes, 1);
+        if (r.terminated || r.truncated) {
+            stream.episode++;
+            assert_int_equal(env_crypt.reset(e, &stream), ST_OK);
+        }
+    }
+    env_crypt.close(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +192,7 @@ int main(void)
         cmocka_unit_test(levels_lie_anywhere_on_the_map),
         cmocka_unit_test(the_oracle_sits_amid_four_fountains_in_the_middle_room),
         cmocka_unit_test(what_was_seen_stays_drawn_and_the_rest_stays_dark),
+        cmocka_unit_test(hero_and_monsters_leave_no_trace_where_they_were),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ static const uint8_t truths[EVENTS][TASK_KINDS] = {
     [EV_CHEST_SEEN] = {0, 1, 0, 0, 1},  [EV_CHEST_OPEN] = {0, 3, 0, 0, 3},
     [EV_ORACLE_SEEN] = {0, 0, 2, 0, 1}, [EV_ORACLE_MET] = {0, 0, 3, 0, 3},
     [EV_KILL] = {0, 0, 0, 2, 1},        [EV_GOLD_TAKEN] = {0, 0, 0, 1, 1},
-    [EV_EATEN] = {0, 0, 0, 1, 1},
+    [EV_EATEN] = {0, 0, 0, 0, 1},
 };
 
 /* Letters of inscriptions. Without c, k, l, s, t, w and y no word of a goal can be

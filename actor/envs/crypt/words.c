@@ -61,7 +61,7 @@ const struct caption_kind words_events[EVENTS] = {
     [EV_MISS] = SAY(RANK_FIGHT, "You miss the %j %k.",
                     "You swing at the %j %k in vain.", "The %j %k dodges your blow."),
     [EV_KILL] = SAY(RANK_FIGHT, "You kill the %j %k.", "You slay the %j %k.",
-                    "The %j %k falls dead."),
+                    "You kill the %j %k at last."),
     [EV_BITE] = SAY(RANK_FIGHT, "The %j %k bites!", "The %j %k bites you.",
                     "You are bitten by the %j %k."),
     [EV_GOLD_TAKEN] = SAY(RANK_ITEM, "You take %n gold pieces.", "$ - %n gold pieces.",

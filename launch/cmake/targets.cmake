@@ -60,6 +60,9 @@ function(minos_test kind name)
     list(APPEND environment OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
     set_tests_properties(${kind}.${name} PROPERTIES RUN_SERIAL ON)
   endif()
+  if(MINOS_SANITIZE) # about as much slower
+    math(EXPR timeout "${timeout} * 5")
+  endif()
   set_tests_properties(${kind}.${name} PROPERTIES LABELS ${kind} TIMEOUT ${timeout}
                                                   ENVIRONMENT "${environment}")
 endfunction()

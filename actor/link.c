@@ -421,7 +421,7 @@ static enum status take_frame(struct link *l, struct bus_socket *from)
     enum status st = frame_read_header(l->in.bytes, &h);
 
     if (st == ST_OK && l->named && h.run != l->run.run && h.kind != FRAME_WELCOME &&
-        h.kind != FRAME_REFUSE) {
+        h.kind != FRAME_REFUSE && h.kind != FRAME_WHO) {
         st = ST_VERSION;
     }
     if (st == ST_OK) {

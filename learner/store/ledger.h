@@ -44,6 +44,9 @@ void ledger_close(struct ledger *l); // commits what is pending; NULL is fine
 
 /* Adds to the group that the next commit makes durable; fills entry->serial. */
 MUST_USE enum status ledger_append(struct ledger *l, struct ledger_entry *entry);
+/* The same under the serial that it has already, above the top. */
+MUST_USE enum status ledger_put_serial(struct ledger *l,
+                                       const struct ledger_entry *entry);
 /* Group commit with fsync. Verdicts may be acknowledged and trained only after it. */
 MUST_USE enum status ledger_commit(struct ledger *l);
 int ledger_pending(const struct ledger *l);

@@ -54,10 +54,10 @@ MUST_USE enum status replay_put_caption(struct replay *r, struct hash128 key,
                                         struct bytes row);
 MUST_USE enum status replay_commit(struct replay *r);
 
-/* Eviction may take serials <= `serial` (trained, and before the older checkpoint's
- * cursor). What the size bound forces out beyond it keeps a row (replay_view_forced) until
- * the cursor has passed it. */
-void replay_set_cursor(struct replay *r, uint64_t serial);
+/* Inside a transaction. Eviction may take serials <= `serial` (trained, and before the
+ * older checkpoint's cursor). What the size bound forces out beyond it keeps a row
+ * (replay_view_forced) until the cursor has passed it. */
+MUST_USE enum status replay_put_cursor(struct replay *r, uint64_t serial);
 uint64_t replay_forced(const struct replay *r); // how many since this open
 /* The next serial will be above `serial`: a store that was lost must not give numbers
  * that a checkpoint counts already. Before the first put. */

@@ -1,0 +1,236 @@
+#include "learner/store/ledger.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "learner/store/db.h"
+#include "learner/store/ledger_row.h"
+
+enum { SCHEMA = 1 };
+enum { VERDICTS, META, TABLES };
+
+static const struct db_table tables[TABLES] = {{"verdicts", DB_KEY_U64},
+                                               {"meta", DB_KEY_BYTES}};
+
+/* Room for some 20 million verdicts with short answers; the map is sparse. */
+static const uint64_t most_bytes = (uint64_t)8 << 30;
+
+struct ledger {
+    struct db *db;
+    struct db_txn txn; // the open group
+    struct ledger_row *row;
+    uint64_t top; // committed or pending
+    int pending;
+    char path[256];
+};
+
+static enum status check_meta(struct ledger *l, uint64_t run, bool write)
+{
+    uint64_t have[2] = {0, 0}; // schema, run
+    struct bytes v;
+    struct db_txn t;
+
+    TRY(db_begin(l->db, write, &t));
+    enum status st = db_get(&t, META, bytes_text("identity"), &v);
+    if (st == ST_NOTFOUND && write) {
+        have[0] = SCHEMA;
+        have[1] = run;
+        st = db_put(&t, META, bytes_text("identity"), bytes_of(have, sizeof(have)),
+                    false);
+        return st != ST_OK ? (db_abort(&t), st) : db_commit(&t);
+    }
+    if (st == ST_OK) {
+        memcpy(have, v.data, v.len == sizeof(have) ? sizeof(have) : 0);
+        if (have[0] != SCHEMA) {
+            LOG_ERROR("LEDGER-SCHEMA",
+                      "%s has schema %" PRIu64 ", this program reads %d", l->path,
+                      have[0], SCHEMA);
+            st = ST_VERSION;
+        } else if (write && have[1] != run) {
+            LOG_ERROR("LEDGER-RUN",
+                      "%s belongs to run %016" PRIx64 ", not to run %016" PRIx64,
+                      l->path, have[1], run);
+            st = ST_INVALID;
+        }
+    }
+    db_abort(&t);
+    return st;
+}
+
+static enum status find_top(struct ledger *l)
+{
+    struct db_txn t;
+    struct bytes key, value;
+
+    TRY(db_begin(l->db, false, &t));
+    const enum status st = db_end(&t, VERDICTS, true, &key, &value);
+    if (st == ST_OK) {
+        memcpy(&l->top, key.data, sizeof(l->top));
+    }
+    db_abort(&t);
+    return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+static enum status open_as(const char *path, uint64_t run, bool read_only,
+                           struct ledger **out)
+{
+    const struct db_plan plan = {.path = path,
+                                 .max_bytes = most_bytes,
+                                 .tables = tables,
+                                 .table_count = TABLES,
+                                 .read_only = read_only,
+                                 .durable = true};
+    struct ledger *l = mem_new(1, sizeof(*l));
+    enum status st = db_open(&plan, &l->db);
+
+    (void)text_format(l->path, sizeof(l->path), "%s", path);
+    l->row = ledger_row_new();
+    st = st != ST_OK ? st : check_meta(l, run, !read_only);
+    st = st != ST_OK ? st : find_top(l);
+    if (st != ST_OK) {
+        ledger_close(l);
+        return st;
+    }
+    *out = l;
+    return ST_OK;
+}
+
+enum status ledger_open(const char *path, uint64_t run, struct ledger **out)
+{
+    return open_as(path, run, false, out);
+}
+
+enum status ledger_open_read(const char *path, struct ledger **out)
+{
+    return open_as(path, 0, true, out);
+}
+
+void ledger_close(struct ledger *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    if (l->pending > 0 && ledger_commit(l) != ST_OK) {
+        LOG_ERROR("LEDGER-LOST", "the last verdicts could not be written to %s",
+                  l->path);
+    }
+    db_close(l->db);
+    ledger_row_free(l->row);
+    mem_free(l);
+}
+
+/* Into the open group under entry->serial, which is above the top. */
+static enum status put(struct ledger *l, const struct ledger_entry *entry)
+{
+    if (l->txn.txn == NULL) {
+        TRY(db_begin(l->db, true, &l->txn));
+    }
+    TRY(db_put(&l->txn, VERDICTS, db_u64(&entry->serial),
+               ledger_row_pack(l->row, entry), true));
+    l->top = entry->serial;
+    l->pending++;
+    return ST_OK;
+}
+
+enum status ledger_append(struct ledger *l, struct ledger_entry *entry)
+{
+    entry->serial = l->top + 1;
+    return put(l, entry);
+}
+
+enum status ledger_put_serial(struct ledger *l, const struct ledger_entry *entry)
+{
+    CHECK(entry->serial > l->top);
+    return put(l, entry);
+}
+
+enum status ledger_commit(struct ledger *l)
+{
+    if (l->pending == 0) {
+        return ST_OK;
+    }
+    l->pending = 0;
+    return db_commit(&l->txn);
+}
+
+int ledger_pending(const struct ledger *l)
+{
+    return l->pending;
+}
+
+uint64_t ledger_top(const struct ledger *l)
+{
+    return l->top;
+}
+
+struct scanning {
+    struct ledger *l;
+    uint64_t to;
+    struct hash128 goal_digest;
+    bool (*each)(void *ctx, const struct ledger_entry *e);
+    bool (*each_label)(void *ctx, const struct ledger_label *v);
+    void *ctx;
+    enum status st;
+};
+
+static bool scan_row(void *ctx, struct bytes key, struct bytes value)
+{
+    struct scanning *s = ctx;
+    struct ledger_entry e;
+    struct ledger_label v;
+    uint64_t serial;
+
+    memcpy(&serial, key.data, sizeof(serial));
+    if (s->to != 0 && serial > s->to) {
+        return false;
+    }
+    if (s->each_label != NULL) {
+        if (!ledger_row_label(value, s->goal_digest, &v)) {
+            return true;
+        }
+        v.serial = serial;
+        return s->each_label(s->ctx, &v);
+    }
+    s->st = ledger_row_unpack(s->l->row, value, &e);
+    if (s->st != ST_OK) {
+        LOG_ERROR("LEDGER-BAD", "entry %" PRIu64 " of %s is damaged", serial,
+                  s->l->path);
+        return false;
+    }
+    e.serial = serial;
+    return s->each(s->ctx, &e);
+}
+
+static enum status scan(struct scanning *s, uint64_t from)
+{
+    struct db_txn t;
+
+    TRY(ledger_commit(s->l)); // a scan sees what is durable, and that is all
+    TRY(db_begin(s->l->db, false, &t));
+    const enum status st = db_walk(&t, VERDICTS, db_u64(&from), scan_row, s);
+    db_abort(&t);
+    return st != ST_OK ? st : s->st;
+}
+
+enum status ledger_scan(struct ledger *l, uint64_t from, uint64_t to,
+                        bool (*each)(void *ctx, const struct ledger_entry *e),
+                        void *ctx)
+{
+    struct scanning s = {.l = l, .to = to, .each = each, .ctx = ctx};
+
+    return scan(&s, from);
+}
+
+enum status ledger_labels(struct ledger *l, struct hash128 goal_digest, uint64_t from,
+                          uint64_t to,
+                          bool (*each)(void *ctx, const struct ledger_label *v),
+                          void *ctx)
+{
+    struct scanning s = {
+        .l = l, .to = to, .goal_digest = goal_digest, .each_label = each, .ctx = ctx};
+
+    return scan(&s, from);
+}

@@ -16,8 +16,8 @@ enum {
     WINDOW_ROWS = 19,
     ROOMS_MAX = 12,
     MONSTERS_MAX = 12,
-    OBJECTS_MAX = 48,
-    RUN_MAX = 40, // cells of one far move
+    OBJECTS_MAX = 56, // 8 of each kind that lies about, the oracle's 9, and the goals
+    RUN_MAX = 40,     // cells of one far move
     DIRECTIONS = 8
 };
 

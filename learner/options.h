@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include "common/base/option.h"
+#include "common/base/status.h"
 
 struct learner_options {
+    char preset[OPTION_TEXT_MAX]; // "" = by env
     char run_dir[OPTION_TEXT_MAX];
     char store_dir[OPTION_TEXT_MAX]; // "" = run_dir
     int64_t store_mb;
@@ -17,15 +19,15 @@ struct learner_options {
     char judge[OPTION_TEXT_MAX]; // recorded only: judges dial in
     char net[OPTION_TEXT_MAX];
     char loss[OPTION_TEXT_MAX];
-    int64_t segment_steps, batch, seed, max_lag, passes;
+    int64_t segment_steps, batch, micro_batch, seed, max_lag, passes;
     int64_t steps;  // env steps trained, total of the run directory; 0 = no bound
     double seconds; // likewise
-    double lr, lr_end, entropy, grad_norm, gamma, value_coef, ratio_clip;
+    double lr, lr_end, entropy, grad_norm, gamma, value_coef, value_clip, ratio_clip;
     double adv_floor, adv_clip, value_rate;
     double a_ext, a_int, reward_scale, reward_clip, beta;
     bool value_norm;
     char count_key[OPTION_TEXT_MAX];
-    int64_t port;
+    int64_t port; // 0 = 7340 or the next free one
     char bind[OPTION_TEXT_MAX];
     double checkpoint_seconds, draw_timeout, hang_seconds, metrics_seconds;
     int64_t threads; // of BLAS
@@ -35,5 +37,13 @@ struct learner_options {
 };
 
 extern struct option learner_option_table[];
+
+/* Defaults, then the preset (--preset, or by the environment's family), then
+ * RUN/config.ini where --run-dir holds one, then the command line. Errors are printed.
+ * ST_INVALID: the command line or a file is wrong. */
+MUST_USE enum status learner_options_read(struct learner_options *o, int argc,
+                                          char **argv);
+/* The goal that an environment's task is about when none was named. */
+const char *learner_goal_of(const char *env);
 
 #endif

@@ -1,0 +1,179 @@
+#include "learner/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/share.h"
+#include "common/base/text.h"
+
+#define ROW(field, name, type, preset, least, most, help)                              \
+    OPT(struct learner_options, field, name, type, preset, least, most, help)
+
+struct option learner_option_table[] = {
+    {.name = "run-dir",
+     .type = OPT_TEXT,
+     .offset = offsetof(struct learner_options, run_dir),
+     .preset = "",
+     .help = "directory of the run: settings, checkpoints, metrics, logs; one that "
+             "exists is gone on with",
+     .group = "the run"},
+    ROW(preset, "preset", OPT_TEXT, "", 0, 0,
+        "settings file of share/minos/conf by name; empty: the one of the "
+        "environment's "
+        "family"),
+    ROW(env, "env", OPT_TEXT, "crypt-vault", 0, 0, "environment and task, by name"),
+    ROW(seed, "seed", OPT_INT, "1", 0, 4294967295.0,
+        "of all chance: weights, games, actions"),
+    ROW(steps, "steps", OPT_INT, "0", 0, 1e15,
+        "environment steps to train in all, restarts included; 0 = no bound"),
+    ROW(seconds, "seconds", OPT_FLOAT, "0", 0, 1e9,
+        "seconds to train in all, restarts included; 0 = no bound"),
+    ROW(checkpoint_seconds, "checkpoint-seconds", OPT_FLOAT, "30", 0.1, 1e6,
+        "seconds between checkpoints"),
+    ROW(metrics_seconds, "metrics-seconds", OPT_FLOAT, "5", 0.1, 3600,
+        "seconds between lines of metrics.jsonl"),
+    OPT_ONE_OF(struct learner_options, log_level, "log-level", "info",
+               "error|warn|info|debug", "least important lines that are written"),
+
+    {.name = "reward",
+     .type = OPT_CHOICE,
+     .offset = offsetof(struct learner_options, reward),
+     .preset = "retrieval",
+     .choices = "none|count|retrieval",
+     .help = "what captions pay beside the game",
+     .group = "reward"},
+    ROW(goal, "goal", OPT_TEXT, "", 0, 0,
+        "what judges are asked for: a name of share/minos/goals or the path of a goal "
+        "file; empty: the task's own"),
+    ROW(judge, "judge", OPT_TEXT, "rule", 0, 0,
+        "which judge minos starts; recorded here, judges join by themselves"),
+    ROW(label_budget, "label-budget", OPT_INT, "0", 0, 1e12,
+        "questions that may be asked in all; 0 = no bound"),
+    ROW(a_ext, "a-ext", OPT_FLOAT, "1", 0, 1e6, "weight of the game's own reward"),
+    ROW(a_int, "a-int", OPT_FLOAT, "1", 0, 1e6, "weight of what captions pay"),
+    ROW(reward_scale, "reward-scale", OPT_FLOAT, "0.04", 0, 1e6,
+        "the game's reward is multiplied with it, then clipped; a success of 50 is 2"),
+    ROW(reward_clip, "reward-clip", OPT_FLOAT, "10", 0, 1e6,
+        "bound of the scaled reward of one step"),
+    ROW(beta, "beta", OPT_FLOAT, "3", 0, 100,
+        "the n-th time in an episode a caption pays 1/n^beta"),
+    OPT_ONE_OF(struct learner_options, count_key, "count-key", "digits-masked",
+               "exact|digits-masked", "what counts as the same caption in an episode"),
+
+    {.name = "net",
+     .type = OPT_CHOICE,
+     .offset = offsetof(struct learner_options, net),
+     .preset = "cells",
+     .choices = "cells|tiles",
+     .help = "policy network",
+     .group = "learning"},
+    OPT_ONE_OF(struct learner_options, loss, "loss", "ppo", "ppo|vtrace|oni",
+               "policy loss: clipped ratio, plain V-trace, or the reference's of both"),
+    ROW(segment_steps, "segment-steps", OPT_INT, "32", 8, 512,
+        "steps of one environment in a segment, over which gradients flow"),
+    ROW(batch, "batch", OPT_INT, "1024", 8, 1048576,
+        "environment steps in one update, all ranks together"),
+    ROW(micro_batch, "micro-batch", OPT_INT, "0", 0, 1048576,
+        "steps in one pass of the network, to bound memory; 0 = by network"),
+    ROW(passes, "passes", OPT_INT, "1", 1, 16, "updates with each batch"),
+    ROW(max_lag, "max-lag", OPT_INT, "20", 0, 1e9,
+        "segments whose weights are more updates behind are dropped"),
+    ROW(lr, "lr", OPT_FLOAT, "0.001", 0, 1, "learning rate at the beginning"),
+    ROW(lr_end, "lr-end", OPT_FLOAT, "0.0001", 0, 1,
+        "learning rate when steps or seconds are used up"),
+    ROW(entropy, "entropy", OPT_FLOAT, "0.005", 0, 10, "weight of the entropy"),
+    ROW(grad_norm, "grad-norm", OPT_FLOAT, "1", 0, 1e6,
+        "longest gradient; 0 = no bound"),
+    ROW(gamma, "gamma", OPT_FLOAT, "0.99", 0.01, 1, "discount"),
+    ROW(value_coef, "value-coef", OPT_FLOAT, "0.5", 0, 100, "weight of the value loss"),
+    ROW(value_clip, "value-clip", OPT_FLOAT, "1", 0, 1e6,
+        "how far the critic may move from what it said, in normalised units; 0 = any"),
+    ROW(ratio_clip, "ratio-clip", OPT_FLOAT, "1.1", 1.0001, 1e6,
+        "ratios of probabilities count within 1/c and c"),
+    ROW(adv_floor, "adv-floor", OPT_FLOAT, "0.1", 1e-8, 1e6,
+        "least deviation that advantages are divided by"),
+    ROW(adv_clip, "adv-clip", OPT_FLOAT, "10", 0, 1e6,
+        "bound of normalised advantages; 0 = none"),
+    ROW(value_norm, "value-norm", OPT_BOOL, "true", 0, 0,
+        "the critic predicts values less their mean, by their deviation"),
+    ROW(value_rate, "value-rate", OPT_FLOAT, "0.005", 1e-6, 1,
+        "how fast that mean and deviation follow, per update"),
+
+    {.name = "store-dir",
+     .type = OPT_TEXT,
+     .offset = offsetof(struct learner_options, store_dir),
+     .preset = "",
+     .help = "where segments and verdicts are kept, on a local disk; empty: run-dir",
+     .group = "machine"},
+    ROW(store_mb, "store-mb", OPT_INT, "1024", 16, 1e7,
+        "bound of one rank's store of segments"),
+    ROW(bind, "bind", OPT_TEXT, "127.0.0.1", 0, 0,
+        "address to listen on, which actors and judges dial"),
+    ROW(port, "port", OPT_INT, "0", 0, 65535,
+        "port of rank 0, rank r takes the r-th after it; 0 = 7340 or the next free"),
+    ROW(threads, "threads", OPT_INT, "1", 1, 256, "threads of BLAS in each rank"),
+    ROW(draw_timeout, "draw-timeout", OPT_FLOAT, "2", 0, 3600,
+        "seconds that a rank waits for a full batch"),
+    ROW(hang_seconds, "hang-seconds", OPT_FLOAT, "300", 1, 1e6,
+        "a rank that waits so long for others ends with exit code 75"),
+    ROW(reshard, "reshard", OPT_BOOL, "false", 0, 0,
+        "go on with another number of ranks"),
+    ROW(mpi, "mpi", OPT_BOOL, "false", 0, 0,
+        "started together with actors and judges by one mpirun"),
+    OPT_END,
+};
+
+/* ONI's tasks are NetHack's; everything else of ours is small and short. */
+static const char *family_preset(const char *env)
+{
+    return strncmp(env, "nethack", 7) == 0 || strncmp(env, "nle", 3) == 0 ? "nethack"
+                                                                          : "crypt";
+}
+
+static enum status read_preset(struct learner_options *o, const char *name)
+{
+    char relative[OPTION_TEXT_MAX + 16], path[1024];
+
+    text_format(relative, sizeof(relative), "conf/%s.ini", name);
+    if (strchr(name, '/') != NULL || !share_path(relative, path, sizeof(path))) {
+        fprintf(
+            stderr,
+            "minos-learner: --preset: %s is not allowed; crypt, nethack or oni%s%s\n",
+            name, strchr(name, '/') != NULL ? "" : ", looked for ",
+            strchr(name, '/') != NULL ? "" : path);
+        return ST_INVALID;
+    }
+    return option_read_file(learner_option_table, o, path, true);
+}
+
+/* Twice: the first reading finds out which preset is meant, the second lets everything
+ * else win over it. */
+enum status learner_options_read(struct learner_options *o, int argc, char **argv)
+{
+    static struct learner_options first; // large
+
+    option_defaults(learner_option_table, &first);
+    TRY(option_parse_run(learner_option_table, &first, argc, argv));
+    option_defaults(learner_option_table, o);
+    TRY(read_preset(o,
+                    first.preset[0] != '\0' ? first.preset : family_preset(first.env)));
+    return option_parse_run(learner_option_table, o, argc, argv);
+}
+
+/* The learner does not link environments; minos passes the goal that the environment
+ * itself names (minos-actor describe). This is for ranks started by hand. */
+const char *learner_goal_of(const char *env)
+{
+    static const char *const goals[][2] = {{"stairs", "stairs"},
+                                           {"vault", "treasure"},
+                                           {"bandit", "treasure"},
+                                           {"chain", "exploration"},
+                                           {"crypt-oracle", "exploration"}};
+
+    for (size_t i = 0; i < sizeof(goals) / sizeof(goals[0]); i++) {
+        if (strstr(env, goals[i][0]) != NULL) {
+            return goals[i][1];
+        }
+    }
+    return "defaultgoal";
+}

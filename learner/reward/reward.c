@@ -1,0 +1,120 @@
+#include "learner/reward/reward.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+
+static void score_none(float *score, const struct caption_table *t,
+                       const struct reward_rows *in)
+{
+    (void)t;
+    memset(score, 0, sizeof(float) * (size_t)in->texts);
+}
+
+static const struct reward_kind reward_none = {.name = "none", .score = score_none};
+
+static const struct reward_kind *const kinds[] = {&reward_none, &reward_retrieval,
+                                                  &reward_count};
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+static const struct reward_kind *kind_named(const char *name)
+{
+    const char *names[KINDS];
+
+    for (int i = 0; i < KINDS; i++) {
+        if (strcmp(kinds[i]->name, name) == 0) {
+            return kinds[i];
+        }
+        names[i] = kinds[i]->name;
+    }
+    const char *meant = text_nearest(name, names, KINDS);
+    LOG_ERROR("REWARD-KIND", "no reward is named %s%s%s", name,
+              meant != NULL ? ", did you mean " : "", meant != NULL ? meant : "");
+    return NULL;
+}
+
+enum status reward_init(struct reward *r, const struct reward_options *o,
+                        int most_texts)
+{
+    *r = (struct reward){.options = *o, .kind = kind_named(o->kind)};
+    if (r->kind == NULL) {
+        return ST_INVALID;
+    }
+    caption_table_init(&r->table);
+    r->score = mem_new((size_t)most_texts, sizeof(float));
+    for (int n = 1; n < REWARD_POWERS; n++) {
+        r->power[n] = (float)pow(n, -o->beta);
+    }
+    return ST_OK;
+}
+
+void reward_release(struct reward *r)
+{
+    caption_table_release(&r->table);
+    mem_free(r->score);
+    *r = (struct reward){0};
+}
+
+int64_t reward_take_label(struct reward *r, struct hash128 key, float p,
+                          uint64_t update)
+{
+    const bool met = caption_table_find(&r->table, key) != NULL;
+    struct caption_entry *e = caption_table_add(&r->table, key, update);
+
+    caption_table_label(&r->table, e, p);
+    r->version++;
+    return met ? (int64_t)(update - e->first_update) : -1;
+}
+
+void reward_add_visits(struct reward *r, struct hash128 key, uint64_t emissions,
+                       uint64_t update)
+{
+    caption_table_add(&r->table, key, update)->visits += emissions;
+}
+
+/* Notes first sights, and what share of what comes is labelled. */
+static void meet(struct reward *r, struct reward_sums *sums,
+                 const struct reward_rows *in, uint64_t update)
+{
+    for (int i = 0; i < in->texts; i++) {
+        if (in->text[i].len == 0) {
+            continue;
+        }
+        const struct caption_entry *e =
+            caption_table_add(&r->table, in->key[i], update);
+        sums->captions += in->emissions[i];
+        sums->labelled += e->labelled ? in->emissions[i] : 0;
+        sums->helpful += e->labelled && e->p > 0.5F ? in->emissions[i] : 0;
+    }
+}
+
+void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
+                  const struct reward_rows *in, uint64_t update)
+{
+    const struct reward_options *o = &r->options;
+    const float a_ext = (float)o->a_ext, a_int = (float)o->a_int;
+    const float scale = (float)o->scale, clip = (float)o->clip;
+
+    *sums = (struct reward_sums){0};
+    meet(r, sums, in, update);
+    r->kind->score(r->score, &r->table, in);
+    for (int row = 0; row < in->rows; row++) {
+        const uint32_t text = in->caused[row];
+        const uint16_t n = in->count[row];
+        const float paid = fminf(fmaxf(scale * in->env_reward[row], -clip), clip);
+        const float ext = a_ext * paid;
+        const float often = n < REWARD_POWERS ? r->power[n] : powf(n, -(float)o->beta);
+        const float in_ =
+            in->text[text].len > 0 ? a_int * r->score[text] * often : 0.0F;
+        reward[row] = ext + in_;
+        sums->ext += (double)ext;
+        sums->ext2 += (double)(ext * ext);
+        sums->ext_size += fabs((double)ext);
+        sums->in += (double)in_;
+        sums->in2 += (double)(in_ * in_);
+        sums->in_size += fabs((double)in_);
+    }
+}

@@ -1,0 +1,29 @@
+#ifndef LEARNER_TRAIN_ADAM_H
+#define LEARNER_TRAIN_ADAM_H
+/* Adam (Kingma & Ba 2015) over one flat array, with the global norm of the gradient
+ * clipped. Owner's thread. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/status.h"
+
+struct adam {
+    size_t floats;
+    float *first, *second; // (floats) moments
+    uint64_t steps;        // taken so far
+};
+
+void adam_init(struct adam *a, size_t floats);
+void adam_release(struct adam *a);
+
+/* One step. grads (floats) are sums over the n samples of all ranks, so the gradient is
+ * grads / n, clipped to the length most_norm (0 = never). *norm = before clipping.
+ * ST_CORRUPT: the norm is not a number; nothing is changed. */
+MUST_USE enum status adam_step(struct adam *a, float *weights, const float *grads,
+                               double n, double lr, double most_norm, double *norm);
+
+/* lr at `progress` in [0,1], falling in a straight line from first to last. */
+double adam_lr(double first, double last, double progress);
+
+#endif

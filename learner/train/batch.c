@@ -1,0 +1,257 @@
+#include "learner/train/batch.h"
+
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/mem.h"
+
+enum { ENDS = SEGMENT_TERMINATED | SEGMENT_TRUNCATED, NONE = -1 };
+
+/* Captions by their bytes, over one batch. Open addressing in a table that is at most half
+ * full; a slot belongs to this batch when its stamp says so, so nothing is cleared. */
+struct batch_index {
+    uint32_t mask, stamp;
+    uint32_t *stamps; // (mask + 1)
+    uint32_t *slots;  // (mask + 1) index into text
+    uint8_t *bytes;   // the texts' own, since the store's pages go away
+    size_t used;
+    uint32_t *in_piece;    // (texts) its number in the piece at work
+    uint32_t *piece_stamp; // (texts) the piece that gave it
+    uint32_t pieces_ever;
+};
+
+void batch_init(struct batch *b, const struct batch_shape *shape)
+{
+    const size_t rows = (size_t)shape->T * (size_t)shape->sequences;
+    // A row names at most two captions: the one seen and the one caused.
+    const size_t texts = 2 * rows;
+    const int pieces = (shape->sequences + shape->piece - 1) / shape->piece;
+    uint32_t slots = 64;
+
+    *b = (struct batch){.shape = *shape};
+    b->chars = mem_new(rows, SEGMENT_CELLS);
+    b->colors = mem_new(rows, SEGMENT_CELLS);
+    b->stats = mem_new(rows * SEGMENT_STATS, sizeof(*b->stats));
+    b->prev_action = mem_new(rows, 1);
+    b->action = mem_new(rows, 1);
+    b->flags = mem_new(rows, 1);
+    b->starts = mem_new(rows, 1);
+    b->count = mem_new(rows, sizeof(*b->count));
+    b->seen = mem_new(rows, sizeof(*b->seen));
+    b->caused = mem_new(rows, sizeof(*b->caused));
+    b->behaviour = mem_new(rows, sizeof(float));
+    b->old_value = mem_new(rows, sizeof(float));
+    b->env_reward = mem_new(rows, sizeof(float));
+    b->final_value = mem_new(rows, sizeof(float));
+    b->reward = mem_new(rows, sizeof(float));
+    b->last_value = mem_new((size_t)shape->sequences, sizeof(float));
+    b->state =
+        mem_new((size_t)shape->sequences * (size_t)shape->state_floats, sizeof(float));
+    b->text = mem_new(texts, sizeof(*b->text));
+    b->key = mem_new(texts, sizeof(*b->key));
+    b->emissions = mem_new(texts, sizeof(*b->emissions));
+    b->piece_text = mem_new(rows + (size_t)pieces, sizeof(*b->piece_text));
+    b->piece_begin = mem_new((size_t)pieces + 1, sizeof(*b->piece_begin));
+    b->index = mem_new(1, sizeof(*b->index));
+    while (slots < 2 * texts) {
+        slots *= 2;
+    }
+    b->index->mask = slots - 1;
+    b->index->stamps = mem_new(slots, sizeof(uint32_t));
+    b->index->slots = mem_new(slots, sizeof(uint32_t));
+    b->index->bytes = mem_new(texts, SEGMENT_TEXT_MAX);
+    b->index->in_piece = mem_new(texts, sizeof(uint32_t));
+    b->index->piece_stamp = mem_new(texts, sizeof(uint32_t));
+}
+
+void batch_release(struct batch *b)
+{
+    void *all[] = {b->chars,      b->colors,      b->stats,     b->prev_action,
+                   b->action,     b->flags,       b->starts,    b->count,
+                   b->seen,       b->caused,      b->behaviour, b->old_value,
+                   b->env_reward, b->final_value, b->reward,    b->last_value,
+                   b->state,      b->text,        b->key,       b->emissions,
+                   b->piece_text, b->piece_begin};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        mem_free(all[i]);
+    }
+    if (b->index != NULL) {
+        mem_free(b->index->stamps);
+        mem_free(b->index->slots);
+        mem_free(b->index->bytes);
+        mem_free(b->index->in_piece);
+        mem_free(b->index->piece_stamp);
+        mem_free(b->index);
+    }
+    *b = (struct batch){0};
+}
+
+size_t batch_piece_row(const struct batch *b, int p)
+{
+    return (size_t)p * (size_t)b->shape.piece * (size_t)b->shape.T;
+}
+
+int batch_piece_sequences(const struct batch *b, int p)
+{
+    const int left = b->B - p * b->shape.piece;
+    return left < b->shape.piece ? left : b->shape.piece;
+}
+
+struct policy_input batch_piece_input(const struct batch *b, int p)
+{
+    const size_t row = batch_piece_row(b, p);
+
+    return (struct policy_input){
+        .chars = b->chars + row * SEGMENT_CELLS,
+        .colors = b->colors + row * SEGMENT_CELLS,
+        .stats = b->stats + row * SEGMENT_STATS,
+        .prev_action = b->prev_action + row,
+        .caption = b->seen + row,
+        .captions = b->piece_text + b->piece_begin[p],
+        .U = b->piece_begin[p + 1] - b->piece_begin[p],
+    };
+}
+
+/* The number of a caption in this batch; its bytes are kept when it is new. */
+static uint32_t intern(struct batch *b, struct bytes text)
+{
+    struct batch_index *x = b->index;
+    const struct hash128 key = hash_128(text);
+    uint32_t at = (uint32_t)key.lo & x->mask;
+
+    for (; x->stamps[at] == x->stamp; at = (at + 1) & x->mask) {
+        const uint32_t i = x->slots[at];
+        if (hash_equal(b->key[i], key) && bytes_equal(b->text[i], text)) {
+            return i;
+        }
+    }
+    const uint32_t i = (uint32_t)b->texts++;
+    x->stamps[at] = x->stamp;
+    x->slots[at] = i;
+    if (text.len > 0) {
+        memcpy(x->bytes + x->used, text.data, text.len);
+    }
+    b->text[i] = bytes_of(x->bytes + x->used, text.len);
+    x->used += text.len;
+    b->key[i] = key;
+    b->emissions[i] = 0;
+    x->piece_stamp[i] = 0;
+    return i;
+}
+
+/* The segment's string table in the batch's numbers, as far as rows use it. */
+struct names {
+    const struct segment_view *view;
+    int64_t number[2 * SEGMENT_STEPS_MAX + 1];
+};
+
+static uint32_t name_of(struct batch *b, struct names *n, uint16_t text)
+{
+    if (n->number[text] == NONE) {
+        n->number[text] = intern(b, segment_view_text(n->view, text).text);
+    }
+    return (uint32_t)n->number[text];
+}
+
+/* What each row saw and caused, and where episodes begin. Row t saw the caption that action
+ * t - 1 caused, unless an episode ended there: then what the reset showed. */
+static void gather_captions(struct batch *b, const struct segment_view *v, size_t row0,
+                            size_t stride)
+{
+    struct names n = {.view = v};
+    uint16_t seen = v->first_caption;
+    uint8_t before = v->first_action;
+    bool starts = v->first_starts != 0;
+    int episode = 0;
+
+    CHECK(v->texts <= 2 * SEGMENT_STEPS_MAX + 1);
+    for (int i = 0; i < v->texts; i++) {
+        n.number[i] = NONE;
+    }
+    for (int t = 0; t < v->T; t++) {
+        const size_t row = row0 + (size_t)t * stride;
+        b->seen[row] = name_of(b, &n, seen);
+        b->caused[row] = name_of(b, &n, v->caption[t]);
+        b->emissions[b->caused[row]]++;
+        b->starts[row] = starts;
+        b->prev_action[row] = starts ? POLICY_NO_ACTION : before;
+        b->final_value[row] = 0;
+        starts = (v->flags[t] & ENDS) != 0;
+        seen = v->caption[t];
+        before = v->action[t];
+        if (starts) {
+            const struct segment_episode e = segment_view_episode(v, episode++);
+            b->final_value[row] = e.final_value;
+            seen = e.next_caption;
+        }
+    }
+}
+
+static void gather_rows(struct batch *b, const struct segment_view *v, size_t row0,
+                        size_t stride)
+{
+    for (size_t t = 0; t < (size_t)v->T; t++) {
+        const size_t row = row0 + t * stride;
+        memcpy(b->chars + row * SEGMENT_CELLS, v->chars + t * SEGMENT_CELLS,
+               SEGMENT_CELLS);
+        memcpy(b->colors + row * SEGMENT_CELLS, v->colors + t * SEGMENT_CELLS,
+               SEGMENT_CELLS);
+        memcpy(b->stats + row * SEGMENT_STATS, v->stats + t * SEGMENT_STATS,
+               sizeof(int32_t) * SEGMENT_STATS);
+        b->action[row] = v->action[t];
+        b->flags[row] = v->flags[t];
+        b->count[row] = v->count[t];
+        b->behaviour[row] = v->logp[t];
+        b->old_value[row] = v->value[t];
+        b->env_reward[row] = v->reward[t];
+    }
+}
+
+/* Turns `seen` into numbers of the piece's own list, which holds each caption once. */
+static void gather_piece_texts(struct batch *b, int p)
+{
+    struct batch_index *x = b->index;
+    const size_t begin = batch_piece_row(b, p);
+    const size_t end = begin + (size_t)batch_piece_sequences(b, p) * (size_t)b->shape.T;
+    int used = b->piece_begin[p];
+
+    x->pieces_ever++;
+    for (size_t row = begin; row < end; row++) {
+        const uint32_t i = b->seen[row];
+        if (x->piece_stamp[i] != x->pieces_ever) {
+            x->piece_stamp[i] = x->pieces_ever;
+            x->in_piece[i] = (uint32_t)(used - b->piece_begin[p]);
+            b->piece_text[used++] = b->text[i];
+        }
+        b->seen[row] = x->in_piece[i];
+    }
+    b->piece_begin[p + 1] = used;
+}
+
+void batch_gather(struct batch *b, const struct segment_view *views, int count)
+{
+    const size_t H = (size_t)b->shape.state_floats;
+
+    CHECK(count <= b->shape.sequences);
+    b->B = count;
+    b->rows = count * b->shape.T;
+    b->pieces = (count + b->shape.piece - 1) / b->shape.piece;
+    b->texts = 0;
+    b->index->stamp++;
+    b->index->used = 0;
+    for (int i = 0; i < count; i++) {
+        const struct segment_view *v = &views[i];
+        const int p = i / b->shape.piece;
+        const size_t stride = (size_t)batch_piece_sequences(b, p);
+        const size_t row0 = batch_piece_row(b, p) + (size_t)(i - p * b->shape.piece);
+        CHECK(v->T == b->shape.T && v->state_floats == b->shape.state_floats);
+        gather_rows(b, v, row0, stride);
+        gather_captions(b, v, row0, stride);
+        memcpy(b->state + (size_t)i * H, v->state, sizeof(float) * H);
+        b->last_value[i] = v->bootstrap;
+    }
+    for (int p = 0; p < b->pieces; p++) {
+        gather_piece_texts(b, p);
+    }
+}

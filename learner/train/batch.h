@@ -1,0 +1,64 @@
+#ifndef LEARNER_TRAIN_BATCH_H
+#define LEARNER_TRAIN_BATCH_H
+/* One batch of this rank: B segments of T steps, copied out of the store's pages, which are
+ * let go at once. Rows lie in pieces of at most `piece` sequences, each piece time-major,
+ * so that a piece is what policy_forward_seq() takes; with one piece that is simply
+ * (T,B). Training thread; all memory is taken in batch_init(). */
+
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/base/hash.h"
+#include "common/nn/policy.h"
+#include "common/wire/segment.h"
+
+struct batch_shape {
+    int T;
+    int sequences; // most
+    int piece;     // sequences in one forward pass, 1..sequences
+    int state_floats;
+};
+
+struct batch {
+    struct batch_shape shape;
+    int B, rows; // of this batch: sequences, T * B; may be 0
+    int pieces;
+    // (rows)
+    uint8_t *chars, *colors; // (rows, SEGMENT_CELLS)
+    int32_t *stats;          // (rows, SEGMENT_STATS)
+    uint8_t *prev_action;    // POLICY_NO_ACTION where an episode begins
+    uint8_t *action, *flags, *starts;
+    uint16_t *count;  // N_ep of the caption that the action caused
+    uint32_t *seen;   // caption before the action, index into the piece's
+    uint32_t *caused; // caption after it, index into text
+    float *behaviour; // log mu(action)
+    float *old_value; // reward units, as all below
+    float *env_reward, *final_value;
+    float *reward; // filled by reward.h
+    // (B)
+    float *last_value; // V(o_T)
+    float *state;      // (B, state_floats)
+    // distinct captions of the batch
+    int texts;
+    struct bytes *text;  // (texts)
+    struct hash128 *key; // (texts) of the bytes
+    uint32_t *emissions; // (texts) rows that caused it
+    // for the policy: distinct captions seen, per piece
+    struct bytes *piece_text;  // pieces one after the other
+    int *piece_begin;          // (pieces + 1) into piece_text
+    struct batch_index *index; // inside
+};
+
+void batch_init(struct batch *b, const struct batch_shape *shape);
+void batch_release(struct batch *b);
+
+/* Copies `count` segments, which must have the shape's T and state_floats. The views may
+ * be let go afterwards. */
+void batch_gather(struct batch *b, const struct segment_view *views, int count);
+
+/* Piece p: its first row, its sequences, and the policy's input. */
+size_t batch_piece_row(const struct batch *b, int p);
+int batch_piece_sequences(const struct batch *b, int p);
+struct policy_input batch_piece_input(const struct batch *b, int p);
+
+#endif

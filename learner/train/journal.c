@@ -1,0 +1,95 @@
+#include "learner/train/journal.h"
+
+#include "learner/train/sampler.h"
+
+enum { FIXED_BYTES = 3 * 4 + 6 * 8 + 8 + 8 + 8 + 4 };
+
+size_t journal_size(uint32_t drawn, uint32_t labels)
+{
+    return FIXED_BYTES + 8 * (size_t)drawn + (size_t)JOURNAL_LABEL_BYTES * labels;
+}
+
+void journal_write(struct pack *p, const struct journal_row *row)
+{
+    pack_u32(p, JOURNAL_FORMAT);
+    pack_u32(p, row->pass);
+    pack_u64(p, row->update);
+    pack_u64(p, row->env_steps);
+    pack_f64(p, row->samples);
+    pack_f64(p, row->lr);
+    pack_f64(p, row->mean);
+    pack_f64(p, row->scale);
+    pack_u64(p, row->weights);
+    pack_u32(p, row->drawn);
+    pack_put(p, row->serials, 8 * (size_t)row->drawn);
+    pack_u64(p, row->ledger_serial);
+    pack_u64(p, row->reward_version);
+    pack_u32(p, row->labels);
+    pack_put(p, row->label, (size_t)JOURNAL_LABEL_BYTES * row->labels);
+}
+
+/* Borrows `bytes` bytes; NULL when they are not there. */
+static const void *borrow(struct unpack *u, size_t bytes)
+{
+    const uint8_t *at = u->data + u->at;
+
+    if (u->bad || bytes > u->size - u->at) {
+        u->bad = true;
+        return NULL;
+    }
+    u->at += bytes;
+    return at;
+}
+
+enum status journal_read(struct bytes b, struct journal_row *out)
+{
+    struct unpack u = unpack_of(b);
+    struct journal_row row = {0};
+
+    if (unpack_u32(&u) != JOURNAL_FORMAT) {
+        return u.bad ? ST_CORRUPT : ST_VERSION;
+    }
+    row.pass = unpack_u32(&u);
+    row.update = unpack_u64(&u);
+    row.env_steps = unpack_u64(&u);
+    row.samples = unpack_f64(&u);
+    row.lr = unpack_f64(&u);
+    row.mean = unpack_f64(&u);
+    row.scale = unpack_f64(&u);
+    row.weights = unpack_u64(&u);
+    row.drawn = unpack_u32(&u);
+    row.serials = borrow(&u, 8 * (size_t)row.drawn);
+    row.ledger_serial = unpack_u64(&u);
+    row.reward_version = unpack_u64(&u);
+    row.labels = unpack_u32(&u);
+    row.label = borrow(&u, (size_t)JOURNAL_LABEL_BYTES * row.labels);
+    if (u.bad || u.at != u.size) {
+        return ST_CORRUPT;
+    }
+    *out = row;
+    return ST_OK;
+}
+
+uint64_t journal_serial(const struct journal_row *row, uint32_t i)
+{
+    uint64_t serial;
+
+    memcpy(&serial, (const uint8_t *)row->serials + 8 * (size_t)i, sizeof(serial));
+    return serial;
+}
+
+void journal_tell(struct ring *to_io, uint64_t update, struct bytes row)
+{
+    const uint8_t *at = row.data;
+
+    for (size_t left = row.len; left > 0;) {
+        struct to_io m = {.kind = TO_IO_JOURNAL, .journal = {.update = update}};
+        const size_t piece = left < RING_JOURNAL_PIECE ? left : RING_JOURNAL_PIECE;
+        m.journal.len = (uint8_t)piece;
+        m.journal.last = piece == left;
+        memcpy(m.journal.data, at, piece);
+        sampler_tell(to_io, &m);
+        at += piece;
+        left -= piece;
+    }
+}

@@ -1,0 +1,46 @@
+#ifndef LEARNER_TRAIN_JOURNAL_H
+#define LEARNER_TRAIN_JOURNAL_H
+/* One row per update and rank in the store's `journal`: what replaying, resuming and
+ * explaining read. All numbers little-endian, one after the other:
+ *
+ *   u32 JOURNAL_FORMAT, u32 pass (0 = freshly drawn, 1.. = the same batch again)
+ *   u64 update, u64 env_steps    after the update, over all ranks
+ *   f64 samples                  of all ranks, what the gradient was divided by
+ *   f64 lr, f64 mean, f64 scale  mean and scale of values before they moved
+ *   u64 weights                  XXH3 of the weights after the update
+ *   u32 n, then n u64            serials that this rank drew (pass 0), ascending
+ *   u64 ledger_serial            verdicts up to it were taken by the end of the update
+ *   u64 reward_version           labels taken so far
+ *   u32 n, then n (u64 lo, u64 hi, f32 p)   labels taken in this update
+ *
+ * Training thread. */
+
+#include "common/base/status.h"
+#include "learner/rings.h"
+#include "learner/train/pack.h"
+
+enum { JOURNAL_FORMAT = 1, JOURNAL_LABEL_BYTES = 20 };
+
+struct journal_row {
+    uint32_t pass;
+    uint64_t update, env_steps;
+    double samples, lr, mean, scale;
+    uint64_t weights;
+    uint32_t drawn;
+    const uint64_t *serials;
+    uint64_t ledger_serial, reward_version;
+    uint32_t labels;
+    const uint8_t *label; // JOURNAL_LABEL_BYTES each
+};
+
+/* Writes into p, which has the room that journal_size() says. */
+void journal_write(struct pack *p, const struct journal_row *row);
+size_t journal_size(uint32_t drawn, uint32_t labels);
+/* Borrows from b, whose serials must be copied out with journal_serial (unaligned).
+ * ST_CORRUPT, ST_VERSION: not logged. */
+MUST_USE enum status journal_read(struct bytes b, struct journal_row *out);
+uint64_t journal_serial(const struct journal_row *row, uint32_t i);
+/* Sends a row to the I/O thread in pieces. */
+void journal_tell(struct ring *to_io, uint64_t update, struct bytes row);
+
+#endif

@@ -1,0 +1,128 @@
+#include "learner/train/loss.h"
+
+#include <math.h>
+#include <stddef.h>
+
+// e^3 = 20: the reference clamps its ratios to [0.05, 20]; beyond it no gradient flows.
+static const float most_log_ratio = 3.0F;
+
+void loss_log_ratio(float *log_ratio, const float *logp, const uint8_t *action,
+                    const float *behaviour, int N, int A)
+{
+    for (size_t n = 0; n < (size_t)N; n++) {
+        log_ratio[n] = logp[n * (size_t)A + action[n]] - behaviour[n];
+    }
+}
+
+struct loss_norm loss_norm_of(double n, double sum, double squares, double floor,
+                              double *sigma)
+{
+    *sigma = 0;
+    if (!(n > 0)) {
+        return (struct loss_norm){0.0F, 1.0F};
+    }
+    const double mean = sum / n;
+    *sigma = sqrt(fmax(squares / n - mean * mean, 0));
+    // Without the floor, advantages that are nothing but the critic's noise would be
+    // blown up to full-size gradients wherever nothing is paid.
+    return (struct loss_norm){(float)mean, (float)fmax(*sigma, floor)};
+}
+
+/* Keeps NaN, which fminf and fmaxf would hide. */
+static float clip(float x, float least, float most)
+{
+    return x < least ? least : x > most ? most : x;
+}
+
+/* Adds the row's policy loss; returns its derivative by log pi(a). */
+static float policy_row(struct loss_sums *sums, float log_ratio, float logp, float A,
+                        const struct loss_options *o)
+{
+    const float bounded = clip(log_ratio, -most_log_ratio, most_log_ratio);
+    const float u = expf(bounded), rho = expf(clip(log_ratio, -HUGE_VALF, 0.0F));
+
+    sums->kl += (double)(u - 1.0F - bounded);
+    sums->clipped += u < 1.0F / o->ratio_clip || u > o->ratio_clip ? 1 : 0;
+    sums->rho += (double)rho;
+    sums->weight += (double)u;
+    sums->weight2 += (double)(u * u);
+    if (o->kind == LOSS_VTRACE) {
+        // rho and A are constants: the policy gradient of Espeholt et al. 2018, section 4.2.
+        sums->policy -= (double)(rho * A * logp);
+        return -rho * A;
+    }
+    const float clipped = clip(u, 1.0F / o->ratio_clip, o->ratio_clip);
+    const float free_gain = u * A, held_gain = clipped * A;
+    if (held_gain < free_gain) {
+        sums->policy -= (double)held_gain;
+        return 0.0F; // the clipped ratio does not move with pi
+    }
+    sums->policy -= (double)free_gain;
+    return bounded == log_ratio ? -u * A : 0.0F; // du/dlog pi = u
+}
+
+/* Adds the row's value loss; returns its derivative by the value. The larger of two
+ * squares: a critic that has moved further than value_clip from what it said when it
+ * acted earns nothing by moving on, and is still pulled back. */
+static float value_row(struct loss_sums *sums, float value, float old, float target,
+                       const struct loss_options *o)
+{
+    const float free_error = value - target;
+    const float moved = value - old;
+    const float held =
+        o->value_clip > 0 ? clip(moved, -o->value_clip, o->value_clip) : moved;
+    const float held_error = old + held - target;
+
+    if (held != moved && held_error * held_error > free_error * free_error) {
+        sums->value += (double)(held_error * held_error);
+        return 0.0F;
+    }
+    sums->value += (double)(free_error * free_error);
+    return 2.0F * o->value_coef * free_error;
+}
+
+/* L = policy + value_coef value - entropy_coef H. By the logits z, with p = softmax(z):
+ *   dlog p_a / dz_k = 1[k = a] - p_k        dH / dz_k = -p_k (log p_k + H) */
+static void logits_row(float *dlogits, const float *logp, float entropy, int action,
+                       float dlogp, float entropy_coef, int A)
+{
+    for (int k = 0; k < A; k++) {
+        // An action that cannot happen has log p = -inf; its p log p is 0.
+        const float p = expf(logp[k]);
+        const float surprise = p > 0.0F ? logp[k] + entropy : 0.0F;
+        dlogits[k] = -dlogp * p + entropy_coef * p * surprise;
+    }
+    dlogits[action] += dlogp;
+}
+
+static float entropy_of(const float *logp, int A)
+{
+    float h = 0;
+
+    for (int k = 0; k < A; k++) {
+        const float p = expf(logp[k]);
+        h -= p > 0.0F ? p * logp[k] : 0.0F;
+    }
+    return h;
+}
+
+void loss_backward(float *dlogits, float *dvalue, struct loss_sums *sums,
+                   const struct loss_rows *in, int N, int A, struct loss_norm norm,
+                   const struct loss_options *o)
+{
+    const float most = o->adv_clip > 0 ? o->adv_clip : HUGE_VALF;
+
+    for (size_t n = 0; n < (size_t)N; n++) {
+        const float *logp = in->logp + n * (size_t)A;
+        const float advantage =
+            clip((in->advantage[n] - norm.mean) / norm.scale, -most, most);
+        const float h = entropy_of(logp, A);
+        const float dlogp =
+            policy_row(sums, in->log_ratio[n], logp[in->action[n]], advantage, o);
+
+        sums->entropy += (double)h;
+        logits_row(dlogits + n * (size_t)A, logp, h, in->action[n], dlogp,
+                   o->entropy_coef, A);
+        dvalue[n] = value_row(sums, in->value[n], in->old_value[n], in->target[n], o);
+    }
+}

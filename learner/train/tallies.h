@@ -1,0 +1,60 @@
+#ifndef LEARNER_TRAIN_TALLIES_H
+#define LEARNER_TRAIN_TALLIES_H
+/* What training counts, and what of it ranks tell each other: structs of doubles alone, so
+ * that one small allreduce sums them all. Training thread. */
+
+#include <stdint.h>
+
+#include "common/wire/segment.h"
+#include "learner/reward/reward.h"
+#include "learner/train/loss.h"
+
+enum {
+    TALLIES_LAGS = 64,   // updates behind; the last bin holds all above
+    TALLIES_DELAYS = 48, // half powers of two of updates
+    TALLIES_WINDOW =
+        200,             // episodes that the success rate looks back on, over all ranks
+    TALLIES_OUTSIDE = 48 // the I/O thread's own figures; learner/report.c knows them
+};
+
+/* Grows; summed over ranks and then over updates. */
+struct tallies {
+    double samples; // rows trained, every pass counted
+    struct loss_sums loss;
+    struct reward_sums reward;
+    double segments, rolled_back, missing; // drawn; from a lost future; evicted before
+    double dropped_lag, dropped_schema, dropped_corrupt;
+    double lag[TALLIES_LAGS];
+    double delay[TALLIES_DELAYS]; // of labels: updates from first sight to the label
+    double episodes, returns, returns2, lengths, successes, depth, gold, experience,
+        scout, score;
+};
+
+/* As it is now; summed over ranks. */
+struct gauges {
+    double window, window_success, window_return, window_return2; // last episodes
+    double captions; // distinct, met in training
+    double outside[TALLIES_OUTSIDE];
+};
+
+/* The last episodes of this rank. */
+struct tallies_window {
+    int size, count, at;
+    float *success, *ret;
+};
+
+void tallies_window_init(struct tallies_window *w, int ranks);
+void tallies_window_release(struct tallies_window *w);
+
+/* A segment that is about to be trained: its lag and the episodes that ended in it. */
+void tallies_segment(struct tallies *t, struct tallies_window *w, uint64_t lag,
+                     const struct segment_view *v);
+void tallies_delay(struct tallies *t, int64_t updates);
+void tallies_add(struct tallies *sum, const struct tallies *more);
+void tallies_gauge(struct gauges *g, const struct tallies_window *w);
+
+/* The bin's lower edge below which a share q of the histogram lies; 0 when empty. */
+double tallies_lag_quantile(const struct tallies *t, double q);
+double tallies_delay_quantile(const struct tallies *t, double q);
+
+#endif

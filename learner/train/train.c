@@ -1,0 +1,398 @@
+#include "learner/train/train.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/stop.h"
+#include "common/nn/softmax.h"
+#include "common/wire/bus.h"
+#include "learner/train/journal.h"
+
+_Static_assert(sizeof(struct agreed) % sizeof(double) == 0, "doubles alone");
+enum { AGREED = sizeof(struct agreed) / sizeof(double) };
+
+static void stage_end(struct train *t, enum train_stage s)
+{
+    const double now = clock_s(t->plan.clock);
+
+    t->stage_s[s] += now - t->stage_mark;
+    t->stage_mark = now;
+}
+
+/* ---- draw, gather, reward ---- */
+
+static enum status draw_and_gather(struct train *t)
+{
+    struct sampler *s = &t->sampler;
+    const double waited = s->waited;
+
+    TRY(sampler_draw(s, t->update, &t->mine));
+    stage_end(t, STAGE_DRAW);
+    t->stage_s[STAGE_DRAW] -= s->waited - waited;
+    t->stage_s[STAGE_DRAW_WAIT] += s->waited - waited;
+    if (s->drawn > 0 && t->began_s < 0) {
+        t->began_s = clock_s(t->plan.clock);
+    }
+    for (int i = 0; i < s->drawn; i++) {
+        tallies_segment(&t->mine, &t->window, s->lags[i], &s->views[i]);
+    }
+    batch_gather(&t->batch, s->views, s->drawn);
+    sampler_release_views(s);
+    stage_end(t, STAGE_GATHER);
+    return ST_OK;
+}
+
+static enum status mix_rewards(struct train *t)
+{
+    struct batch *b = &t->batch;
+    const struct reward_rows rows = {.rows = b->rows,
+                                     .texts = b->texts,
+                                     .env_reward = b->env_reward,
+                                     .count = b->count,
+                                     .caused = b->caused,
+                                     .text = b->text,
+                                     .key = b->key,
+                                     .emissions = b->emissions};
+
+    if (t->reward.kind->needs_visits) {
+        TRY(exchange_add_visits(&t->exchange, &t->reward, b, t->update));
+    }
+    reward_apply(&t->reward, b->reward, &t->mine.reward, &rows, t->update);
+    stage_end(t, STAGE_REWARD);
+    return ST_OK;
+}
+
+/* ---- forward, targets ---- */
+
+static void forward_piece(struct train *t, int p)
+{
+    struct batch *b = &t->batch;
+    const size_t row = batch_piece_row(b, p);
+    const int B = batch_piece_sequences(b, p), T = b->shape.T, N = T * B;
+    const int A = policy_actions(t->policy);
+    const size_t first = (size_t)p * (size_t)b->shape.piece;
+    const struct policy_input in = batch_piece_input(b, p);
+    const float *logits, *values;
+
+    policy_forward_seq(t->policy, &in, T, B,
+                       b->state + first * (size_t)b->shape.state_floats,
+                       b->starts + row, &logits, &values);
+    softmax_log(t->logp + row * (size_t)A, logits, N, A);
+    memcpy(t->value_n + row, values, sizeof(float) * (size_t)N);
+}
+
+/* Targets in reward units: a value in a segment was denormalised with the moments that
+ * acted, ours with the present ones. */
+static void targets(struct train *t)
+{
+    struct batch *b = &t->batch;
+    const float mean = (float)t->moments.mean, scale = (float)t->moments.scale;
+    const int A = policy_actions(t->policy);
+
+    loss_log_ratio(t->log_ratio, t->logp, b->action, b->behaviour, b->rows, A);
+    for (int i = 0; i < b->rows; i++) {
+        t->value[i] = t->value_n[i] * scale + mean;
+        t->old_value_n[i] = (b->old_value[i] - mean) / scale;
+    }
+    for (int p = 0; p < b->pieces; p++) {
+        const size_t row = batch_piece_row(b, p);
+        const struct vtrace_rows in = {.reward = b->reward + row,
+                                       .value = t->value + row,
+                                       .log_ratio = t->log_ratio + row,
+                                       .flags = b->flags + row,
+                                       .final_value = b->final_value + row,
+                                       .last = b->last_value +
+                                               (size_t)p * (size_t)b->shape.piece};
+        vtrace_targets(t->target + row, t->advantage + row, &in, b->shape.T,
+                       batch_piece_sequences(b, p), &t->vtrace);
+    }
+}
+
+/* ---- the small allreduce ---- */
+
+/* What the sums over rows are made of; advantages turn into value-normalised units. */
+static void add_up(struct train *t, struct agreed *a)
+{
+    const float mean = (float)t->moments.mean, scale = (float)t->moments.scale;
+
+    a->n = t->batch.rows;
+    for (int i = 0; i < t->batch.rows; i++) {
+        const double v = (double)t->target[i];
+        const double error = v - (double)t->value[i];
+        t->advantage[i] /= scale;
+        t->target_n[i] = (t->target[i] - mean) / scale;
+        const double A = (double)t->advantage[i];
+        a->advantage += A;
+        a->advantage2 += A * A;
+        a->target += v;
+        a->target2 += v * v;
+        a->error += error;
+        a->error2 += error * error;
+    }
+}
+
+static double variance(double n, double sum, double squares)
+{
+    return n > 0 ? fmax(squares / n - (sum / n) * (sum / n), 0) : 0;
+}
+
+static bool checkpoint_wanted(const struct train *t)
+{
+    const uint64_t every = (uint64_t)(t->options.checkpoint_seconds * 1e9);
+
+    return ranks_index(t->ranks) == 0 && t->update > t->checkpoint_update &&
+           clock_ns(t->plan.clock) >= t->checkpoint_ns + every;
+}
+
+static bool time_is_up(const struct train *t, double seconds)
+{
+    return t->options.seconds > 0 && seconds >= t->options.seconds;
+}
+
+static enum status agree(struct train *t)
+{
+    struct agreed *a = &t->agreed;
+    const bool first = ranks_index(t->ranks) == 0;
+    const double seconds = first ? train_seconds(t) : 0;
+
+    *a = (struct agreed){0};
+    add_up(t, a);
+    a->captions = exchange_captions(&t->exchange);
+    a->verdicts = exchange_verdicts(&t->exchange);
+    a->stop =
+        stop_asked() || t->inbox.stop || (first && time_is_up(t, seconds)) ? 1 : 0;
+    a->checkpoint = checkpoint_wanted(t) ? 1 : 0;
+    a->seconds = seconds;
+    a->tallies = t->mine;
+    tallies_gauge(&a->gauges, &t->window);
+    a->gauges.captions = (double)t->reward.table.count;
+    if (t->plan.outside != NULL) {
+        t->plan.outside(t->plan.outside_ctx, a->gauges.outside);
+    }
+    TRY(ranks_agree(t->ranks, (double *)(void *)a, AGREED));
+    t->mine = (struct tallies){0};
+    tallies_add(&t->totals, &a->tallies);
+    tallies_add(&t->recent, &a->tallies);
+    t->gauges = a->gauges;
+    t->stopping = t->stopping || a->stop > 0;
+    t->checkpoint_due = t->checkpoint_due || a->checkpoint > 0;
+    stage_end(t, STAGE_AGREE);
+    return ST_OK;
+}
+
+static enum status exchange_news(struct train *t)
+{
+    t->label_count = 0;
+    if (t->agreed.captions > 0) {
+        TRY(exchange_send_captions(&t->exchange));
+    }
+    if (t->agreed.verdicts > 0) {
+        TRY(exchange_take_verdicts(&t->exchange, &t->reward, &t->mine, t->update,
+                                   t->labels, &t->label_count));
+    }
+    t->inbox.captions = 0; // rank 0's own are not needed here
+    stage_end(t, STAGE_EXCHANGE);
+    return ST_OK;
+}
+
+/* ---- gradient and step ---- */
+
+static void backward(struct train *t)
+{
+    struct batch *b = &t->batch;
+    const struct agreed *a = &t->agreed;
+    const int A = policy_actions(t->policy);
+    const struct loss_rows rows = {.logp = t->logp,
+                                   .log_ratio = t->log_ratio,
+                                   .action = b->action,
+                                   .advantage = t->advantage,
+                                   .value = t->value_n,
+                                   .old_value = t->old_value_n,
+                                   .target = t->target_n};
+    const struct loss_norm norm = loss_norm_of(a->n, a->advantage, a->advantage2,
+                                               t->options.adv_floor, &t->last.sigma);
+
+    const double spread = variance(a->n, a->target, a->target2);
+    t->last.explained =
+        spread > 0 ? 1 - variance(a->n, a->error, a->error2) / spread : NAN;
+    loss_backward(t->dlogits, t->dvalue, &t->mine.loss, &rows, b->rows, A, norm,
+                  &t->loss);
+    t->mine.samples += b->rows;
+    stage_end(t, STAGE_LOSS);
+    for (int p = 0; p < b->pieces; p++) {
+        const size_t row = batch_piece_row(b, p);
+        if (b->pieces > 1) {
+            // The activations of the last piece alone are still there.
+            forward_piece(t, p);
+        }
+        policy_backward_seq(t->policy, t->dlogits + row * (size_t)A, t->dvalue + row);
+    }
+    stage_end(t, STAGE_BACKWARD);
+}
+
+static double progress(const struct train *t)
+{
+    const struct learner_options *o = &t->options;
+    const double steps = o->steps > 0 ? (double)t->env_steps / (double)o->steps : 0;
+    const double time = o->seconds > 0 ? t->agreed.seconds / o->seconds : 0;
+
+    return fmax(steps, time);
+}
+
+static enum status take_step(struct train *t)
+{
+    struct params *w = policy_params(t->policy);
+    const double mean = t->moments.mean, scale = t->moments.scale;
+
+    t->last.lr = adam_lr(t->options.lr, t->options.lr_end, progress(t));
+    if (adam_step(&t->adam, w->weights, w->grads, t->agreed.n, t->last.lr,
+                  t->options.grad_norm, &t->last.grad_norm) != ST_OK) {
+        LOG_ERROR("TRAIN-NAN",
+                  "the gradient of update %llu is not a number, going back to the last "
+                  "checkpoint",
+                  (unsigned long long)(t->update + 1));
+        return ST_INVALID;
+    }
+    policy_weights_changed(t->policy);
+    moments_move(&t->moments, t->agreed.n, t->agreed.target, t->agreed.target2);
+    if (t->moments.on) {
+        policy_rescale_values(t->policy, mean, scale, t->moments.mean,
+                              t->moments.scale);
+    }
+    t->update++;
+    t->samples += (uint64_t)t->agreed.n;
+    t->env_steps += t->pass == 0 ? (uint64_t)t->agreed.n : 0;
+    stage_end(t, STAGE_ADAM);
+    return ST_OK;
+}
+
+void train_publish(struct train *t)
+{
+    const struct params *w = policy_params(t->policy);
+    const struct frame_header h = {.kind = FRAME_WEIGHTS, .run = t->plan.run};
+    const struct msg_weights m = {
+        .version = {t->plan.start, t->update},
+        .policy_digest = policy_digest(t->policy),
+        .env_steps = t->env_steps,
+        .mean = t->moments.mean,
+        .scale = t->moments.scale,
+        .weights = w->weights,
+        .floats = w->floats,
+    };
+    const struct to_io out = {
+        .kind = TO_IO_WEIGHTS,
+        .weights = {.blob = bus_blob_new(codec_encode_weights(t->codec, &h, &m)),
+                    .version = m.version,
+                    .env_steps = t->env_steps}};
+
+    sampler_tell(t->plan.rings.to_io, &out);
+}
+
+static void write_journal(struct train *t, double mean, double scale)
+{
+    struct pack p = {.data = t->journal, .size = t->journal_room};
+    struct pack labels = {.data = t->journal + t->journal_room,
+                          .size = (size_t)JOURNAL_LABEL_BYTES * INBOX_VERDICTS};
+
+    for (int i = 0; i < t->label_count; i++) {
+        pack_put(&labels, &t->labels[i].key, sizeof(t->labels[i].key));
+        pack_put(&labels, &t->labels[i].p, sizeof(t->labels[i].p));
+    }
+    const struct journal_row row = {
+        .pass = (uint32_t)t->pass,
+        .update = t->update,
+        .env_steps = t->env_steps,
+        .samples = t->agreed.n,
+        .lr = t->last.lr,
+        .mean = mean,
+        .scale = scale,
+        .weights = train_digest(t),
+        .drawn = t->pass == 0 ? (uint32_t)t->sampler.drawn : 0,
+        .serials = t->sampler.serials,
+        .ledger_serial = t->exchange.ledger_serial,
+        .reward_version = t->reward.version,
+        .labels = (uint32_t)t->label_count,
+        .label = labels.data,
+    };
+    journal_write(&p, &row);
+    CHECK(!p.bad && !labels.bad);
+    journal_tell(t->plan.rings.to_io, t->update, bytes_of(p.data, p.at));
+}
+
+/* ---- the update ---- */
+
+static enum status update(struct train *t)
+{
+    struct params *w = policy_params(t->policy);
+    const double mean = t->moments.mean, scale = t->moments.scale;
+
+    params_zero_grads(w);
+    backward(t);
+    TRY(ranks_sum(t->ranks, w->grads, w->floats));
+    stage_end(t, STAGE_SUM);
+    TRY(take_step(t));
+    train_publish(t);
+    write_journal(t, mean, scale);
+    stage_end(t, STAGE_PUBLISH);
+    t->pass = (t->pass + 1) % (int)t->options.passes;
+    if (t->options.steps > 0 && t->env_steps >= (uint64_t)t->options.steps) {
+        t->stopping = true;
+    }
+    if (t->checkpoint_due && t->pass == 0) {
+        TRY(train_checkpoint(t));
+        stage_end(t, STAGE_CHECKPOINT);
+    }
+    return ST_OK;
+}
+
+enum status train_step(struct train *t)
+{
+    t->stage_mark = clock_s(t->plan.clock);
+    inbox_read(&t->inbox);
+    if (t->pass == 0) {
+        TRY(draw_and_gather(t));
+        TRY(mix_rewards(t));
+    }
+    for (int p = 0; p < t->batch.pieces; p++) {
+        forward_piece(t, p);
+    }
+    stage_end(t, STAGE_FORWARD);
+    targets(t);
+    stage_end(t, STAGE_VTRACE);
+    TRY(agree(t));
+    TRY(exchange_news(t));
+    // No rank has a sample: no loss, no step, no version.
+    t->sampler.idle = !(t->agreed.n > 0);
+    return t->sampler.idle ? ST_OK : update(t);
+}
+
+bool train_ready(struct train *t)
+{
+    return t->pass > 0 || sampler_ready(&t->sampler);
+}
+
+double train_seconds(const struct train *t)
+{
+    return t->plan.seconds_before +
+           (t->began_s < 0 ? 0 : clock_s(t->plan.clock) - t->began_s);
+}
+
+uint64_t train_digest(const struct train *t)
+{
+    const struct params *w = policy_params(t->policy);
+
+    return hash_64(bytes_of(w->weights, w->floats * sizeof(float)));
+}
+
+const char *train_stage_name(enum train_stage s)
+{
+    static const char *const names[STAGES] = {
+        "draw_wait", "draw", "gather",   "reward", "forward", "vtrace",  "agree",
+        "exchange",  "loss", "backward", "sum",    "adam",    "publish", "checkpoint"};
+
+    return names[s];
+}

@@ -1,0 +1,137 @@
+#ifndef LEARNER_TRAIN_TRAIN_H
+#define LEARNER_TRAIN_TRAIN_H
+/* The training thread: one update, top to bottom, in train_step(). Every rank runs it the
+ * same number of times. What one step needs is taken in train_init(); a step allocates
+ * nothing but the frame of weights that it publishes, and room that the table of captions
+ * grows into. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/checkpoint.h"
+#include "common/nn/policy.h"
+#include "common/wire/codec.h"
+#include "learner/options.h"
+#include "learner/reward/reward.h"
+#include "learner/train/adam.h"
+#include "learner/train/batch.h"
+#include "learner/train/exchange.h"
+#include "learner/train/inbox.h"
+#include "learner/train/loss.h"
+#include "learner/train/moments.h"
+#include "learner/train/ranks.h"
+#include "learner/train/sampler.h"
+#include "learner/train/tallies.h"
+#include "learner/train/vtrace.h"
+
+/* Where the time of a step goes; *_WAIT is asleep or spinning for somebody else. */
+enum train_stage {
+    STAGE_DRAW_WAIT, // for actors
+    STAGE_DRAW,
+    STAGE_GATHER,
+    STAGE_REWARD,
+    STAGE_FORWARD,
+    STAGE_VTRACE,
+    STAGE_AGREE, // waits for other ranks inside
+    STAGE_EXCHANGE,
+    STAGE_LOSS,
+    STAGE_BACKWARD,
+    STAGE_SUM, // likewise
+    STAGE_ADAM,
+    STAGE_PUBLISH, // frame of weights, journal
+    STAGE_CHECKPOINT,
+    STAGES
+};
+const char *train_stage_name(enum train_stage s); // "draw"
+
+struct train_plan {
+    const struct learner_options *options;
+    struct ranks *ranks;
+    struct rings rings;
+    struct replay *replay;
+    const struct clock *clock;
+    struct policy_shape shape;
+    uint64_t run, spec_digest;
+    uint32_t start;        // learner start count, 1..
+    double seconds_before; // used by earlier starts, rank 0
+    /* The I/O thread's figures, at most TALLIES_OUTSIDE of them; NULL: none. */
+    void (*outside)(void *ctx, double *v);
+    void *outside_ctx;
+};
+
+/* Sums over all ranks of one round: all doubles. */
+struct agreed {
+    double n, advantage, advantage2, target, target2, error, error2;
+    double captions, verdicts; // records that wait
+    double stop, checkpoint;   // somebody wants it
+    double seconds;            // rank 0's used seconds
+    struct tallies tallies;    // since the last round
+    struct gauges gauges;
+};
+
+/* Of the last update, for the report. */
+struct train_last {
+    double lr, grad_norm, sigma, explained;
+};
+
+struct train {
+    struct train_plan plan;
+    struct learner_options options;
+    struct ranks *ranks;
+    struct inbox inbox;
+    struct sampler sampler;
+    struct batch batch;
+    struct reward reward;
+    struct exchange exchange;
+    struct policy *policy;
+    struct adam adam;
+    struct moments moments;
+    struct vtrace_options vtrace;
+    struct loss_options loss;
+    struct codec *codec;
+    // per row of the batch
+    float *logp, *dlogits;                  // (rows, actions)
+    float *log_ratio, *value, *value_n;     // V in reward units, and normalised
+    float *old_value_n, *target, *target_n; // likewise
+    float *advantage, *dvalue;
+    struct ring_verdict *labels; // (INBOX_VERDICTS) taken in this round
+    int label_count;
+    uint8_t *journal; // room for one row
+    size_t journal_room;
+
+    uint64_t update, env_steps, samples; // over all ranks and restarts
+    int pass;                            // of the batch at hand; 0 = draw anew
+    struct agreed agreed;
+    struct tallies mine;           // not yet told to the others
+    struct tallies totals, recent; // of all ranks: of the run; since the last report
+    struct tallies_window window;
+    struct gauges gauges;
+    struct train_last last;
+    bool stopping, checkpoint_due;
+    uint64_t checkpoint_ns, checkpoint_update; // when the last one was written
+    double began_s; // clock at the first segment; < 0 = none yet
+    double stage_s[STAGES], stage_mark;
+};
+
+/* Fresh weights from the seed. ST_INVALID (logged): a setting is wrong. */
+MUST_USE enum status train_init(struct train *t, const struct train_plan *plan);
+void train_release(struct train *t);
+/* Goes on from a checkpoint; between train_init and the first step. */
+MUST_USE enum status train_load(struct train *t, const struct checkpoint_manifest *m,
+                                const char *dir);
+/* Sends the weights out for the first time. */
+void train_publish(struct train *t);
+
+/* One round: an update, or nothing where no rank has a sample. */
+MUST_USE enum status train_step(struct train *t);
+/* Whether a step would not wait for segments; for tests on one thread. */
+bool train_ready(struct train *t);
+/* Collective: writes checkpoint-U. */
+MUST_USE enum status train_checkpoint(struct train *t);
+
+/* Seconds from the first segment on, restarts included (rank 0; exact there only). */
+double train_seconds(const struct train *t);
+/* Digest of the weights; equal on all ranks. */
+uint64_t train_digest(const struct train *t);
+
+#endif

@@ -1,0 +1,150 @@
+/* The beginning and the end of struct train: what one step needs is taken here. */
+
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "learner/train/journal.h"
+#include "learner/train/train.h"
+
+/* The reference's convolutions over pixels keep a few kilobytes of activations per row;
+ * 256 rows of them stay in tens of megabytes. The default network takes whole batches. */
+enum { TILES_PIECE_ROWS = 256 };
+
+static int piece_of(const struct learner_options *o, int sequences)
+{
+    const int64_t rows = o->micro_batch > 0             ? o->micro_batch
+                         : strcmp(o->net, "tiles") == 0 ? TILES_PIECE_ROWS
+                                                        : o->batch;
+    const int64_t piece = rows / o->segment_steps;
+
+    return piece < 1 ? 1 : piece > sequences ? sequences : (int)piece;
+}
+
+static enum loss_kind loss_of(const char *name)
+{
+    return strcmp(name, "oni") == 0      ? LOSS_ONI
+           : strcmp(name, "vtrace") == 0 ? LOSS_VTRACE
+                                         : LOSS_PPO;
+}
+
+/* This rank's share of the batch, in segments. */
+static enum status share_of(const struct train_plan *plan, int *sequences)
+{
+    const struct learner_options *o = plan->options;
+    const int64_t ranks = ranks_count(plan->ranks), T = o->segment_steps;
+
+    if (o->batch % (ranks * T) != 0 || o->batch == 0) {
+        LOG_ERROR(
+            "TRAIN-BATCH",
+            "a batch of %lld steps is not a multiple of %lld ranks times segments "
+            "of %lld steps",
+            (long long)o->batch, (long long)ranks, (long long)T);
+        return ST_INVALID;
+    }
+    *sequences = (int)(o->batch / (ranks * T));
+    return ST_OK;
+}
+
+static void alloc_rows(struct train *t, size_t rows, size_t actions)
+{
+    t->logp = mem_new(rows * actions, sizeof(float));
+    t->dlogits = mem_new(rows * actions, sizeof(float));
+    float **const each[] = {&t->log_ratio, &t->value,    &t->value_n,   &t->old_value_n,
+                            &t->target,    &t->target_n, &t->advantage, &t->dvalue};
+    for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+        *each[i] = mem_new(rows, sizeof(float));
+    }
+}
+
+/* Everything whose size does not depend on what the store holds. */
+static enum status init_parts(struct train *t, int sequences)
+{
+    const struct learner_options *o = &t->options;
+    const int T = (int)o->segment_steps, H = policy_state_floats(t->policy);
+    const struct batch_shape shape = {.T = T,
+                                      .sequences = sequences,
+                                      .piece = piece_of(o, sequences),
+                                      .state_floats = H};
+    const struct reward_options reward = {.kind = t->options.reward,
+                                          .a_ext = o->a_ext,
+                                          .a_int = o->a_int,
+                                          .scale = o->reward_scale,
+                                          .clip = o->reward_clip,
+                                          .beta = o->beta};
+    const int texts = 2 * T * sequences;
+
+    t->vtrace = (struct vtrace_options){.gamma = (float)o->gamma,
+                                        .oni = loss_of(o->loss) == LOSS_ONI};
+    t->loss = (struct loss_options){.kind = loss_of(o->loss),
+                                    .ratio_clip = (float)o->ratio_clip,
+                                    .value_clip = (float)o->value_clip,
+                                    .value_coef = (float)o->value_coef,
+                                    .entropy_coef = (float)o->entropy,
+                                    .adv_clip = (float)o->adv_clip};
+    moments_init(&t->moments, o->value_norm, o->value_rate);
+    adam_init(&t->adam, policy_params(t->policy)->floats);
+    batch_init(&t->batch, &shape);
+    TRY(reward_init(&t->reward, &reward, texts));
+    inbox_init(&t->inbox, t->plan.rings.to_training);
+    exchange_init(&t->exchange, t->ranks, &t->inbox, t->plan.rings.to_io, texts);
+    tallies_window_init(&t->window, ranks_count(t->ranks));
+    alloc_rows(t, (size_t)T * (size_t)sequences, (size_t)policy_actions(t->policy));
+    t->labels = mem_new(INBOX_VERDICTS, sizeof(*t->labels));
+    // The row itself, then scratch for its labels.
+    t->journal_room = journal_size((uint32_t)sequences, INBOX_VERDICTS);
+    t->journal =
+        mem_new(t->journal_room + (size_t)JOURNAL_LABEL_BYTES * INBOX_VERDICTS, 1);
+    t->codec = codec_new();
+    return ST_OK;
+}
+
+enum status train_init(struct train *t, const struct train_plan *plan)
+{
+    const struct learner_options *o = plan->options;
+    struct rng rng;
+    int sequences;
+
+    *t = (struct train){
+        .plan = *plan, .options = *o, .ranks = plan->ranks, .began_s = -1};
+    TRY(share_of(plan, &sequences));
+    const int T = (int)o->segment_steps, piece = piece_of(o, sequences);
+    TRY(policy_new(&plan->shape, T * piece, piece, true, &t->policy));
+    // The same seed on every rank: equal weights without a word.
+    rng_init_stream(&rng,
+                    &(struct rng_stream){.seed = (uint64_t)o->seed, .role = RNG_INIT});
+    policy_init_weights(t->policy, &rng);
+    policy_weights_changed(t->policy);
+    TRY(init_parts(t, sequences));
+    const struct sampler_options draw = {
+        .want = sequences,
+        .max_lag = (uint64_t)o->max_lag,
+        .draw_timeout = o->draw_timeout,
+        .limits = {.T = T,
+                   .state_floats = policy_state_floats(t->policy),
+                   .actions = plan->shape.actions}};
+    t->checkpoint_ns = clock_ns(plan->clock);
+    return sampler_init(&t->sampler, &draw, plan->replay, &t->inbox, plan->rings.to_io,
+                        plan->clock);
+}
+
+void train_release(struct train *t)
+{
+    void *all[] = {t->logp,    t->dlogits,     t->log_ratio, t->value,
+                   t->value_n, t->target,      t->target_n,  t->advantage,
+                   t->dvalue,  t->old_value_n, t->labels,    t->journal};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        mem_free(all[i]);
+    }
+    sampler_release(&t->sampler);
+    exchange_release(&t->exchange);
+    inbox_release(&t->inbox);
+    reward_release(&t->reward);
+    batch_release(&t->batch);
+    adam_release(&t->adam);
+    tallies_window_release(&t->window);
+    policy_free(t->policy);
+    codec_free(t->codec);
+    *t = (struct train){0};
+}

@@ -1,0 +1,32 @@
+#ifndef LEARNER_TRAIN_VTRACE_H
+#define LEARNER_TRAIN_VTRACE_H
+/* V-trace targets (Espeholt et al. 2018) over T steps of B sequences. Numeric kernel:
+ * outputs, inputs, sizes. All values and rewards in reward units. Any thread. NaN in gives
+ * NaN out; T = 0 or B = 0 writes nothing. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* All (T,B) time-major, row = t * B + b, but for `last`. */
+struct vtrace_rows {
+    const float *reward;      // what step t pays
+    const float *value;       // V(o_t) under the current weights
+    const float *log_ratio;   // log pi(a_t) - log mu(a_t)
+    const uint8_t *flags;     // SEGMENT_TERMINATED, SEGMENT_TRUNCATED
+    const float *final_value; // V(final observation); read where truncated
+    const float *last;        // (B) V(o_T), the observation after the last step
+};
+
+struct vtrace_options {
+    float gamma;
+    /* The reference's way: no value after the rollout (v_T := (V_{T-1} - r_{T-1}) / gamma),
+     * time limits are deaths, rho inside the advantage, ratios in [0.05, 20]. */
+    bool oni;
+};
+
+/* target (T,B) = v_t; advantage (T,B) = r_t + gamma_t v_{t+1} - V_t, times rho_t in oni's
+ * way only. */
+void vtrace_targets(float *target, float *advantage, const struct vtrace_rows *in,
+                    int T, int B, const struct vtrace_options *o);
+
+#endif

@@ -284,26 +284,50 @@ static void record_name(const struct nethack *n, const struct rng_stream *s,
     }
 }
 
-/* The game waits before its first command, or says what keeps it from it. */
+/* What it says for itself: on stderr, or in the last lines of the screen. */
+static void last_words(const struct nethack *n, char *out, size_t size)
+{
+    enum { LINES = 3 };
+    const struct terminal *t = &n->game.page->screen;
+    size_t at = 0;
+    int from = ENV_ROWS;
+
+    game_complaint(&n->game, out, size);
+    if (out[0] != '\0') {
+        return;
+    }
+    for (int lines = 0; from > 0 && lines < LINES;) {
+        from--;
+        lines += t->chars[from][0] != ' ' ? 1 : 0;
+    }
+    for (int r = from; r < ENV_ROWS; r++) {
+        char row[ENV_COLS + 1];
+        (void)text_format(row, sizeof(row), "%.80s", (const char *)t->chars[r]);
+        const char *line = text_trim(row);
+        if (line[0] != '\0' && at < size) {
+            at +=
+                (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? " " : "", line);
+        }
+    }
+}
+
+/* It did not come to its first command. */
 static enum status cannot_start(struct nethack *n, enum game_state state)
 {
-    const struct terminal *t = &n->game.page->screen;
-    char line[ENV_COLS * 2 + 1];
-    int row = 0;
+    char words[3 * ENV_COLS];
 
     if (state == GAME_HUNG) {
         LOG_ERROR("NETHACK-START", "a game did not start within %d ms",
                   (int)n->constants.deadline_ms);
         return ST_IO;
     }
-    game_complaint(&n->game, line, sizeof(line));
-    while (line[0] == '\0' && row < ENV_ROWS) {
-        (void)text_format(line, sizeof(line), "%.80s", (const char *)t->chars[row++]);
-        (void)memmove(line, text_trim(line), strlen(text_trim(line)) + 1);
-    }
+    last_words(n, words, sizeof(words));
     game_stop(&n->game);
     LOG_ERROR("NETHACK-START", "a game %s at its start: %s",
-              state == GAME_READY ? "asks something" : "ended", line);
+              state == GAME_READY  ? "asks something"
+              : state == GAME_OVER ? "ended"
+                                   : "crashed",
+              words);
     return ST_IO;
 }
 

@@ -170,6 +170,8 @@ __attribute__((constructor)) static void shim_begin(void)
         _exit(127);
     }
     prctl(PR_SET_NAME, "nethack"); // executed by a descriptor, it would be called 5
+    // Descriptors that the actor or its libraries did not mark as their own.
+    (void)close_range(STDERR_FILENO + 1, ~0U, 0);
     setrlimit(RLIMIT_CORE, &no_core);
     random_state = p->seed;
     if (p->record[0] != '\0') {

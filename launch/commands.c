@@ -1,0 +1,163 @@
+#include "launch/commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/base/share.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+
+static int help_main(int argc, char **argv);
+static int bench_dispatch(int argc, char **argv);
+
+/* A word: done here, or by another program's word of the same name. */
+struct command {
+    const char *name;
+    int (*main)(int argc, char **argv);
+    const char *program;
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"train", train_main, NULL, "start a run, or go on with one"},
+    {"status", status_main, NULL, "how far a run is"},
+    {"stop", stopping_main, NULL, "end a run in order"},
+    {"eval", NULL, "minos-actor", "play held-out episodes with a run's policy"},
+    {"watch", NULL, "minos-actor", "watch a run's policy play"},
+    {"play", NULL, "minos-actor", "play an environment yourself"},
+    {"audit", NULL, "minos-learner", "where every segment of a run went"},
+    {"ledger", NULL, "minos-learner", "list or export a run's verdicts"},
+    {"bench", bench_dispatch, NULL,
+     "measure env, infer, crypt-calibrate, update, bus, store or codec"},
+    {"help", help_main, NULL, "this list, or the help of one command"},
+};
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const struct {
+    const char *name, *program;
+} benches[] = {{"env", "minos-actor"},
+               {"infer", "minos-actor"},
+               {"crypt-calibrate", "minos-actor"},
+               {"update", "minos-learner"},
+               {"bus", "minos-learner"},
+               {"store", "minos-learner"},
+               {"codec", "minos-learner"}};
+enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };
+
+static void print_help(FILE *to)
+{
+    fputs("Usage: minos COMMAND [--NAME=VALUE ...]\n\n", to);
+    for (int i = 0; i < COMMANDS; i++) {
+        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+    }
+    fputs("\nExamples:\n"
+          "  minos train --env=crypt-vault --run-dir=runs/vault\n"
+          "  minos eval --run-dir=runs/vault --episodes=500\n"
+          "  minos help train\n",
+          to);
+}
+
+/* Becomes another program; comes back only when that fails. argv[0] is replaced. */
+static int become(const char *program, int argc, char **argv)
+{
+    char dir[512], path[640];
+    char **args = mem_new((size_t)argc + 2, sizeof(*args));
+
+    share_program_dir(dir, sizeof(dir));
+    text_format(path, sizeof(path), "%s/%s", dir, program);
+    args[0] = path;
+    for (int i = 0; i < argc; i++) {
+        args[i + 1] = argv[i];
+    }
+    execv(path, args);
+    fprintf(stderr, "minos: cannot start %s: %s\n", path, strerror(errno));
+    mem_free(args);
+    return EXIT_FAILED;
+}
+
+static const struct command *find(const char *word)
+{
+    const char *names[COMMANDS];
+
+    for (int i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(word, names[i]) == 0) {
+            return &commands[i];
+        }
+    }
+    const char *nearest = text_nearest(word, names, COMMANDS);
+    fprintf(stderr, "minos: %s: no such command; %s%s\n", word,
+            nearest != NULL ? "did you mean " : "minos help lists them",
+            nearest != NULL ? nearest : "");
+    return NULL;
+}
+
+static int bench_dispatch(int argc, char **argv)
+{
+    const char *names[BENCHES], *word = argc > 1 ? argv[1] : "";
+    static char bench[] = "bench";
+
+    for (int i = 0; i < BENCHES; i++) {
+        names[i] = benches[i].name;
+        if (strcmp(word, names[i]) == 0) {
+            argv[0] = bench;
+            return become(benches[i].program, argc, argv);
+        }
+    }
+    if (strcmp(word, "--help") == 0) {
+        puts("Usage: minos bench NAME [--json] [--NAME=VALUE ...]\n\n"
+             "  env, infer, crypt-calibrate (the actor's), update, bus, store, codec "
+             "(the learner's)\n  minos bench NAME --help tells each one's settings");
+        return EXIT_DONE;
+    }
+    const char *nearest = text_nearest(word, names, BENCHES);
+    fprintf(stderr, "minos bench: %s: no such bench; %s%s\n",
+            word[0] != '\0' ? word : "no name given",
+            nearest != NULL
+                ? "did you mean "
+                : "env, infer, crypt-calibrate, update, bus, store or codec",
+            nearest != NULL ? nearest : "");
+    return EXIT_USAGE;
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+    char name[64];
+
+    if (c->program != NULL) {
+        return become(c->program, argc, argv);
+    }
+    text_format(name, sizeof(name), "minos %s", c->name);
+    argv[0] = name;
+    return c->main(argc, argv);
+}
+
+static int help_main(int argc, char **argv)
+{
+    static char flag[] = "--help";
+    char *args[] = {argc > 1 ? argv[1] : NULL, flag, NULL};
+
+    if (argc < 2 || argv[1][0] == '-' || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_DONE;
+    }
+    const struct command *c = find(argv[1]);
+    return c != NULL ? run(c, 2, args) : EXIT_USAGE;
+}
+
+int commands_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(stdout);
+        return EXIT_DONE;
+    }
+    const struct command *c = find(argv[1]);
+    return c != NULL ? run(c, argc - 1, argv + 1) : EXIT_USAGE;
+}

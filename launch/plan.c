@@ -1,0 +1,484 @@
+#include "launch/plan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/share.h"
+#include "common/base/text.h"
+#include "launch/jsonline.h"
+#include "launch/port.h"
+#include "launch/process.h"
+
+enum { FIRST_PORT = 7340, GOALS_MAX = 64 };
+
+/* What may differ when a run is gone on with; the rest is what the run is. */
+static const char *const may_change[] = {"steps",
+                                         "seconds",
+                                         "lr",
+                                         "lr-end",
+                                         "actors",
+                                         "judges",
+                                         "port",
+                                         "bind",
+                                         "hostfile",
+                                         "quiet",
+                                         "run-dir",
+                                         "store-mb",
+                                         "checkpoint-seconds",
+                                         "log-level",
+                                         NULL};
+
+static bool changeable(const char *name)
+{
+    for (int i = 0; may_change[i] != NULL; i++) {
+        if (strcmp(name, may_change[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the run directory ---- */
+
+static enum status new_run_dir(struct plan *p)
+{
+    const char *env = settings_get(&p->settings, "env");
+
+    for (int n = 1; n < 100000; n++) {
+        char path[512];
+        if (!text_format(path, sizeof(path), "runs/%s-%d", env, n)) {
+            break;
+        }
+        if (!file_exists(path)) {
+            settings_put(&p->settings, "run-dir", "%s", path);
+            return ST_OK;
+        }
+    }
+    fprintf(stderr, "minos train: no free name in ./runs; give --run-dir\n");
+    return ST_INVALID;
+}
+
+static bool is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+    int entries = 0;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return entries == 0;
+}
+
+/* Whether the directory given holds a run; false too where none is given. */
+static enum status look_at_run_dir(struct plan *p, char config[PATH_MAX_])
+{
+    const char *dir = settings_get(&p->settings, "run-dir");
+
+    p->resumed = false;
+    if (dir[0] == '\0') {
+        return ST_OK;
+    }
+    if (!text_format(config, PATH_MAX_, "%s/config.ini", dir)) {
+        fprintf(stderr, "minos train: --run-dir: too long\n");
+        return ST_INVALID;
+    }
+    p->resumed = file_exists(config);
+    if (!p->resumed && file_exists(dir) && !is_empty(dir)) {
+        fprintf(stderr,
+                "minos train: --run-dir: %s is neither empty nor a run directory: it "
+                "has no config.ini\n",
+                dir);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+static enum status make_run_dir(struct plan *p)
+{
+    char path[PATH_MAX_];
+    const char *dir = settings_get(&p->settings, "run-dir");
+
+    TRY(text_format(path, sizeof(path), "%s/logs", dir) ? file_make_dirs(path)
+                                                        : ST_INVALID);
+    char *absolute = realpath(dir, NULL);
+    if (absolute == NULL ||
+        !text_format(p->run_dir, sizeof(p->run_dir), "%s", absolute)) {
+        fprintf(stderr, "minos train: --run-dir: %s: %s\n", dir, strerror(errno));
+        free(absolute);
+        return ST_INVALID;
+    }
+    free(absolute);
+    TRY(text_format(path, sizeof(path), "%s/control", p->run_dir) ? file_make_dirs(path)
+                                                                  : ST_INVALID);
+    (void)text_format(path, sizeof(path), "%s/minos.lock", p->run_dir);
+    const enum status st = file_lock(path, &p->lock_fd);
+    if (st == ST_AGAIN) {
+        LOG_ERROR("TRAIN-LOCK", "another minos train works in %s; minos stop ends it",
+                  p->run_dir);
+    }
+    return st;
+}
+
+/* ---- settings ---- */
+
+static void find_family(struct plan *p)
+{
+    const char *env = settings_get(&p->settings, "env");
+
+    text_format(p->family, sizeof(p->family), "%.*s", (int)strcspn(env, "-"), env);
+}
+
+/* conf/FAMILY.ini, or the one that --preset names. */
+static enum status read_preset(struct plan *p)
+{
+    char preset[OPTION_TEXT_MAX], relative[OPTION_TEXT_MAX + 16], path[PATH_MAX_];
+
+    text_format(preset, sizeof(preset), "%s", settings_get(&p->settings, "preset"));
+    find_family(p);
+    text_format(relative, sizeof(relative), "conf/%s.ini",
+                preset[0] != '\0' ? preset : p->family);
+    settings_reset(&p->settings);
+    if (share_path(relative, path, sizeof(path))) {
+        return settings_read_file(&p->settings, path, false);
+    }
+    if (preset[0] != '\0') {
+        fprintf(stderr, "minos train: --preset: %s: there is no %s\n", preset, path);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+static enum status take_fresh(struct plan *p, int argc, char **argv)
+{
+    TRY(read_preset(p));
+    return settings_parse(&p->settings, argc, argv);
+}
+
+/* The run's own settings, then the command line; refuses what would make it another
+ * run. */
+static enum status take_resumed(struct plan *p, const char *config, int argc,
+                                char **argv)
+{
+    static char before[SETTINGS_MAX][OPTION_TEXT_MAX];
+    struct settings *s = &p->settings;
+
+    settings_reset(s);
+    TRY(settings_read_file(s, config, true));
+    TRY(settings_check(s));
+    memcpy(before, s->value, sizeof(before));
+    TRY(settings_parse(s, argc, argv));
+    TRY(settings_check(s));
+    for (int i = 0; i < s->count; i++) {
+        const char *name = s->row[i].name;
+        if (strcmp(s->value[i], before[i]) != 0 && !changeable(name)) {
+            fprintf(stderr,
+                    "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
+                    "(only steps, seconds, lr, actors, judges, port, bind, hostfile, "
+                    "store-mb and checkpoint-seconds may change)\n",
+                    name, settings_get(s, "run-dir"),
+                    before[i][0] != '\0' ? before[i] : "nothing",
+                    s->value[i][0] != '\0' ? s->value[i] : "nothing");
+            return ST_INVALID;
+        }
+    }
+    return ST_OK;
+}
+
+/* ---- environment, goal, judge ---- */
+
+/* Asks the actor's program what the task is; it says what is wrong with the name. */
+static enum status check_env(struct plan *p, struct text_buf *spec)
+{
+    const char *options = settings_get(&p->settings, "env-options");
+    struct process_args args = {0};
+    char dir[512];
+    int code = 0;
+
+    share_program_dir(dir, sizeof(dir));
+    process_arg(&args, "%s/minos-actor", dir);
+    process_arg(&args, "describe");
+    process_arg(&args, "--env=%s", settings_get(&p->settings, "env"));
+    if (options != NULL && options[0] != '\0') {
+        process_arg(&args, "--env-options=%s", options);
+    }
+    const enum status st = process_capture(&args, spec, &code);
+    process_args_release(&args);
+    TRY(st);
+    return code == 0 && spec->data != NULL ? ST_OK : ST_INVALID;
+}
+
+static enum status unknown_goal(const char *goal, const char *path)
+{
+    const char *names[GOALS_MAX];
+    char folder[PATH_MAX_];
+    int count = 0;
+
+    if (share_path("goals", folder, sizeof(folder))) {
+        DIR *dir = opendir(folder);
+        const struct dirent *entry;
+        while (dir != NULL && (entry = readdir(dir)) != NULL && count < GOALS_MAX) {
+            const char *dot = strstr(entry->d_name, ".goal");
+            if (dot != NULL && dot[5] == '\0') {
+                names[count++] = strndup(entry->d_name, (size_t)(dot - entry->d_name));
+            }
+        }
+        if (dir != NULL) {
+            closedir(dir);
+        }
+    }
+    const char *nearest = text_nearest(goal, names, count);
+    fprintf(stderr, "minos train: --goal: there is no goal %s (%s)%s%s%s\n", goal, path,
+            nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+            nearest != NULL ? "?" : "");
+    for (int i = 0; i < count; i++) {
+        free((void *)(uintptr_t)names[i]);
+    }
+    return ST_INVALID;
+}
+
+/* A name among ours, or the path of a file. */
+static enum status check_goal(struct plan *p, const char *spec)
+{
+    char path[PATH_MAX_], relative[OPTION_TEXT_MAX + 16];
+
+    text_format(p->goal, sizeof(p->goal), "%s", settings_get(&p->settings, "goal"));
+    if (p->goal[0] == '\0' && !jsonline_text(spec, "goal", p->goal, sizeof(p->goal))) {
+        fprintf(stderr,
+                "minos train: --goal: the task has none of its own; give one\n");
+        return ST_INVALID;
+    }
+    settings_put(&p->settings, "goal", "%s", p->goal);
+    if (strchr(p->goal, '/') != NULL) {
+        if (!file_exists(p->goal)) {
+            fprintf(stderr, "minos train: --goal: there is no file %s\n", p->goal);
+            return ST_INVALID;
+        }
+        return ST_OK;
+    }
+    text_format(relative, sizeof(relative), "goals/%s.goal", p->goal);
+    return share_path(relative, path, sizeof(path)) ? ST_OK
+                                                    : unknown_goal(p->goal, path);
+}
+
+/* The rule judge needs its patterns; better to hear of it before anything runs. */
+static enum status check_rules(const struct plan *p)
+{
+    const char *given = settings_get(&p->settings, "rules");
+    char path[PATH_MAX_], relative[OPTION_TEXT_MAX + 128];
+    const size_t len = strlen(p->goal);
+
+    if (given != NULL && given[0] != '\0') {
+        if (!file_exists(given)) {
+            fprintf(stderr, "minos train: --rules: there is no file %s\n", given);
+            return ST_INVALID;
+        }
+        return ST_OK;
+    }
+    bool found;
+    if (strchr(p->goal, '/') != NULL && len > 5) {
+        text_format(path, sizeof(path), "%.*s.%s.rules", (int)(len - 5), p->goal,
+                    p->family);
+        found = file_exists(path);
+    } else {
+        text_format(relative, sizeof(relative), "goals/%s.%s.rules", p->goal,
+                    p->family);
+        found = share_path(relative, path, sizeof(path));
+    }
+    if (!found) {
+        fprintf(stderr,
+                "minos train: --judge=rule needs patterns for goal %s in %s: there is "
+                "no %s; write it, or give --rules=FILE\n",
+                p->goal, p->family, path);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+static enum status check_judge(struct plan *p, const char *spec)
+{
+    const char *judge = settings_get(&p->settings, "judge");
+    const char *reward = settings_get(&p->settings, "reward");
+    double truth = 0;
+
+    p->judges = (int64_t)settings_number(&p->settings, "judges");
+    if (p->judges < 0) {
+        const bool asks = strcmp(reward, "none") != 0 && strcmp(reward, "count") != 0;
+        p->judges = asks ? 1 : 0;
+    }
+    if (p->judges == 0) {
+        return ST_OK;
+    }
+    if (strcmp(judge, "rule") == 0) {
+        return check_rules(p);
+    }
+    if (strcmp(judge, "sim") == 0) {
+        if (!jsonline_number(spec, "truth", &truth) || truth == 0) {
+            fprintf(stderr,
+                    "minos train: --judge=sim needs a hidden truth, which %s has not\n",
+                    settings_get(&p->settings, "env"));
+            return ST_INVALID;
+        }
+        return ST_OK;
+    }
+    if (strchr(judge, '/') == NULL || access(judge, X_OK) != 0) {
+        fprintf(stderr,
+                "minos train: --judge: %s is neither rule nor sim nor the path of a "
+                "program that can be started\n",
+                judge);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+/* ---- counts, port ---- */
+
+static enum status choose_counts(struct plan *p)
+{
+    struct settings *s = &p->settings;
+    struct topology *t = &p->topology;
+
+    *t = (struct topology){
+        .ranks = (int64_t)settings_number(s, "ranks"),
+        .actors = (int64_t)settings_number(s, "actors"),
+        .envs = settings_is_set(s, "envs") ? (int64_t)settings_number(s, "envs") : 0,
+        .envs_total = (int64_t)settings_number(s, "envs-total"),
+        .batch = (int64_t)settings_number(s, "batch"),
+        .segment_steps = (int64_t)settings_number(s, "segment-steps"),
+        .cores = topology_cores()};
+    if (t->batch < 1 || t->segment_steps < 1) {
+        fprintf(stderr, "minos train: --batch and --segment-steps must be above 0\n");
+        return ST_INVALID;
+    }
+    TRY(topology_choose(t));
+    settings_put(s, "ranks", "%lld", (long long)t->ranks);
+    settings_put(s, "actors", "%lld", (long long)t->actors);
+    settings_put(s, "envs", "%lld", (long long)t->envs);
+    settings_put(s, "judges", "%lld", (long long)p->judges);
+    const double windows = topology_windows(t);
+    if (windows < 2 || windows > 8) {
+        LOG_WARN("TRAIN-WINDOW",
+                 "%lld actors with %lld environments may have %.1f batches under way; "
+                 "2 to 8 is healthy",
+                 (long long)t->actors, (long long)t->envs, windows);
+    }
+    return ST_OK;
+}
+
+/* The ranks' ports: as given, as they were, or the first free ones from 7340 on. */
+static enum status choose_port(struct plan *p)
+{
+    struct settings *s = &p->settings;
+    const bool named = settings_is_set(s, "port") || p->resumed;
+    const char *bind = settings_get(s, "bind");
+    int port = (int)settings_number(s, "port");
+    const int ranks = (int)p->topology.ranks;
+
+    if (settings_get(s, "hostfile")[0] != '\0') {
+        return ST_OK; // the ports are other hosts' too: the ranks will say
+    }
+    if (named && port != 0) {
+        const int used = port_in_use(bind, port, ranks);
+        if (used != 0) {
+            fprintf(stderr,
+                    "minos train: --port: port %d is in use by another process; give "
+                    "another --port\n",
+                    used);
+            return ST_INVALID;
+        }
+        return ST_OK;
+    }
+    port = port_find(bind, FIRST_PORT, ranks);
+    if (port == 0) {
+        fprintf(stderr, "minos train: --port: no %d free ports in a row from %d on\n",
+                ranks, FIRST_PORT);
+        return ST_INVALID;
+    }
+    settings_put(s, "port", "%d", port);
+    return ST_OK;
+}
+
+/* Everything that is only looked at; nothing is made yet. */
+static enum status decide(struct plan *p, int argc, char **argv)
+{
+    struct text_buf spec = {0};
+    char config[PATH_MAX_] = "";
+
+    // A first reading only says which preset and which directory are meant.
+    TRY(settings_parse(&p->settings, argc, argv));
+    TRY(look_at_run_dir(p, config));
+    TRY(p->resumed ? take_resumed(p, config, argc, argv) : take_fresh(p, argc, argv));
+    find_family(p);
+    enum status st = check_env(p, &spec);
+    st = st == ST_OK ? settings_check(&p->settings) : st;
+    st = st == ST_OK ? check_goal(p, spec.data) : st;
+    st = st == ST_OK ? check_judge(p, spec.data) : st;
+    text_buf_release(&spec);
+    TRY(st);
+    TRY(choose_counts(p));
+    TRY(settings_check(&p->settings));
+    p->quiet = strcmp(settings_get(&p->settings, "quiet"), "true") == 0;
+    return ST_OK;
+}
+
+enum status plan_make(struct plan *p, int argc, char **argv)
+{
+    char path[PATH_MAX_];
+    const bool only_print = option_is_given(argc, argv, "print-config");
+
+    *p = (struct plan){.lock_fd = -1};
+    TRY(settings_init(&p->settings));
+    if (option_is_given(argc, argv, "help")) {
+        settings_print_help(&p->settings, stdout);
+        return ST_CLOSED;
+    }
+    TRY(decide(p, argc, argv));
+    if (only_print) {
+        settings_print(&p->settings, stdout);
+        return ST_CLOSED;
+    }
+    if (settings_get(&p->settings, "run-dir")[0] == '\0') {
+        TRY(new_run_dir(p));
+    }
+    TRY(make_run_dir(p));
+    TRY(choose_port(p));
+    text_format(path, sizeof(path), "%s/config.ini", p->run_dir);
+    return settings_write(&p->settings, path);
+}
+
+void plan_release(struct plan *p)
+{
+    settings_release(&p->settings);
+    if (p->lock_fd >= 0) {
+        close(p->lock_fd);
+        p->lock_fd = -1;
+    }
+}
+
+void plan_print(const struct plan *p, FILE *to)
+{
+    const struct settings *s = &p->settings;
+    const struct topology *t = &p->topology;
+
+    fprintf(to, "minos: %s %s, reward %s, goal %s, judge %s, seed %s\n",
+            p->resumed ? "goes on with" : "trains", settings_get(s, "env"),
+            settings_get(s, "reward"), p->goal,
+            p->judges > 0 ? settings_get(s, "judge") : "none", settings_get(s, "seed"));
+    fprintf(to,
+            "minos: %d cores: %lld learner rank%s, %lld actor%s with %lld environments "
+            "each, %lld judge%s\n",
+            t->cores, (long long)t->ranks, t->ranks == 1 ? "" : "s",
+            (long long)t->actors, t->actors == 1 ? "" : "s", (long long)t->envs,
+            (long long)p->judges, p->judges == 1 ? "" : "s");
+    fprintf(to, "minos: run directory %s, port %s\n", p->run_dir,
+            settings_get(s, "port"));
+}

@@ -1,0 +1,28 @@
+#ifndef LAUNCH_PLAN_H
+#define LAUNCH_PLAN_H
+/* From a command line to a run that can be started: settings, run directory, counts of
+ * processes, port. Everything that can be wrong is found here, before anything is
+ * started. Main thread. */
+
+#include "launch/settings.h"
+#include "launch/topology.h"
+
+struct plan {
+    struct settings settings;
+    struct topology topology;
+    int64_t judges;
+    char run_dir[512]; // absolute
+    char goal[OPTION_TEXT_MAX], family[64];
+    bool resumed, quiet;
+    int lock_fd; // of the run directory
+};
+
+/* Checks everything, chooses what was left open, makes the run directory, takes its lock
+ * and writes its config.ini. ST_INVALID, ST_NOTFOUND: the user's mistake, told on stderr;
+ * ST_AGAIN: another minos train works in the directory (logged). */
+MUST_USE enum status plan_make(struct plan *p, int argc, char **argv);
+void plan_release(struct plan *p);
+/* What was chosen, for people. */
+void plan_print(const struct plan *p, FILE *to);
+
+#endif

@@ -1,0 +1,52 @@
+#include "launch/port.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { TRIES = 512, PORT_MOST = 65535 };
+
+static bool can_bind(const char *addr, int port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    const int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return false;
+    }
+    if (inet_pton(AF_INET, addr, &in.sin_addr) != 1) {
+        in.sin_addr.s_addr = htonl(INADDR_ANY);
+    }
+    // As libzmq binds: a port of connections that are only closing counts as free.
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    const bool ok =
+        bind(fd, (const struct sockaddr *)&in, sizeof(in)) == 0 && listen(fd, 1) == 0;
+    close(fd);
+    return ok;
+}
+
+int port_in_use(const char *addr, int port, int count)
+{
+    for (int i = 0; i < count && port + i <= PORT_MOST; i++) {
+        if (!can_bind(addr, port + i)) {
+            return port + i;
+        }
+    }
+    return 0;
+}
+
+int port_find(const char *addr, int first, int count)
+{
+    int port = first;
+
+    for (int i = 0; i < TRIES && port + count - 1 <= PORT_MOST; i++) {
+        const int used = port_in_use(addr, port, count);
+        if (used == 0) {
+            return port;
+        }
+        port = used + 1;
+    }
+    return 0;
+}

@@ -1,0 +1,13 @@
+#ifndef LAUNCH_PORT_H
+#define LAUNCH_PORT_H
+/* Ports of the ranks: rank r listens at port + r. Main thread. */
+
+#include <stdbool.h>
+
+/* The first of `count` free ports in a row on `addr` (a numeric address; anything else is
+ * taken for all addresses), from `first` on, among 512; 0: none. */
+int port_find(const char *addr, int first, int count);
+/* The first one of port..port + count - 1 that is in use, or 0. */
+int port_in_use(const char *addr, int port, int count);
+
+#endif

@@ -1,0 +1,196 @@
+#include "launch/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "launch/jsonline.h"
+
+enum { LIVE_MS = 500, PLAIN_MS = 10000, FILE_MOST = 1 << 20, LINE_MOST = 512 };
+
+static bool live; // a line without its end stands on the terminal
+static uint64_t shown_ms;
+static bool shown_once;
+
+/* 1234 -> "1234", 56789 -> "56.8 k", 2700000 -> "2.70 M". */
+static void short_number(double n, char out[32])
+{
+    if (n >= 1e9) {
+        text_format(out, 32, "%.2f G", n / 1e9);
+    } else if (n >= 1e6) {
+        text_format(out, 32, "%.2f M", n / 1e6);
+    } else if (n >= 1e4) {
+        text_format(out, 32, "%.1f k", n / 1e3);
+    } else {
+        text_format(out, 32, "%.0f", n);
+    }
+}
+
+struct line {
+    char *out;
+    size_t size;
+    const char *json;
+};
+
+static void add(struct line *l, const char *text)
+{
+    const size_t len = strlen(l->out);
+
+    text_format(l->out + len, l->size - len, "%s%s", len > 0 ? "  " : "", text);
+}
+
+/* "LABEL 0.42" where json has key; format of the number by decimals, -1 = short. */
+static void add_number(struct line *l, const char *key, const char *label, int decimals)
+{
+    char text[96], number[32];
+    double n;
+
+    if (!jsonline_number(l->json, key, &n)) {
+        return;
+    }
+    if (decimals < 0) {
+        short_number(n, number);
+    } else {
+        text_format(number, sizeof(number), "%.*f", decimals, n);
+    }
+    text_format(text, sizeof(text), "%s%s%s", label, label[0] != '\0' ? " " : "",
+                number);
+    add(l, text);
+}
+
+static void add_steps(struct line *l)
+{
+    char done[32], goal[32], text[96];
+    double steps = 0, of = 0, spent = 0, seconds = 0;
+
+    jsonline_number(l->json, "env_steps", &steps);
+    short_number(steps, done);
+    text_format(text, sizeof(text), "%s steps", done);
+    if (jsonline_number(l->json, "steps", &of) && of > 0) {
+        short_number(of, goal);
+        text_format(text, sizeof(text), "%s of %s steps (%.0f %%)", done, goal,
+                    100 * steps / of);
+    }
+    add(l, text);
+    jsonline_number(l->json, "seconds", &spent);
+    if (jsonline_number(l->json, "seconds_limit", &seconds) && seconds > 0) {
+        text_format(text, sizeof(text), "%.0f of %.0f s", spent, seconds);
+    } else {
+        text_format(text, sizeof(text), "%.0f s", spent);
+    }
+    add(l, text);
+}
+
+static void add_text(struct line *l, const char *key, const char *label,
+                     const char *silent)
+{
+    char value[64], text[128];
+
+    if (jsonline_text(l->json, key, value, sizeof(value)) && value[0] != '\0' &&
+        strcmp(value, silent) != 0) {
+        text_format(text, sizeof(text), "%s%s", label, value);
+        add(l, text);
+    }
+}
+
+static char *read_json(const char *run_dir, const char *name)
+{
+    char path[PATH_MAX_], *json;
+    size_t len;
+
+    if (!text_format(path, sizeof(path), "%s/%s", run_dir, name) ||
+        file_read(path, FILE_MOST, &json, &len) != ST_OK) {
+        return NULL;
+    }
+    return json;
+}
+
+bool progress_line(const char *run_dir, char *out, size_t size)
+{
+    char *json = read_json(run_dir, "progress.json");
+    struct line l = {out, size, json};
+
+    if (json == NULL) {
+        return false;
+    }
+    out[0] = '\0';
+    add_text(&l, "state", "", "running");
+    add_steps(&l);
+    add_number(&l, "sps", "steps/s", 0);
+    add_number(&l, "success_rate", "success", 3);
+    add_number(&l, "return_mean", "return", 2);
+    add_number(&l, "episodes", "episodes", -1);
+    add_number(&l, "labels", "labels", -1);
+    add_number(&l, "policy_lag_p99", "lag p99", 0);
+    add_number(&l, "actors", "actors", 0);
+    add_number(&l, "judges", "judges", 0);
+    add_text(&l, "waiting_for", "waiting for ", "nothing");
+    mem_free(json);
+    return true;
+}
+
+void progress_clear(void)
+{
+    if (live) {
+        fputs("\r\033[K", stdout);
+        fflush(stdout);
+        live = false;
+    }
+}
+
+void progress_show(const char *run_dir, uint64_t now_ms)
+{
+    const bool terminal = isatty(STDOUT_FILENO) == 1;
+    char line[LINE_MOST];
+    struct winsize window = {0};
+
+    if ((shown_once && now_ms - shown_ms < (terminal ? LIVE_MS : PLAIN_MS)) ||
+        !progress_line(run_dir, line, sizeof(line))) {
+        return;
+    }
+    shown_once = true;
+    shown_ms = now_ms;
+    if (!terminal) {
+        printf("%s\n", line);
+        fflush(stdout);
+        return;
+    }
+    // A line that wraps could not be taken back.
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1 &&
+        strlen(line) >= window.ws_col) {
+        line[window.ws_col - 1] = '\0';
+    }
+    progress_clear();
+    fputs(line, stdout);
+    fflush(stdout);
+    live = true;
+}
+
+bool progress_print_summary(const char *run_dir)
+{
+    char *json = read_json(run_dir, "summary.json"), line[LINE_MOST] = "";
+    struct line l = {line, sizeof(line), json};
+
+    if (json == NULL) {
+        return false;
+    }
+    add_number(&l, "env_steps", "env steps", -1);
+    add_number(&l, "seconds", "seconds", 0);
+    add_number(&l, "sps", "steps/s", 0);
+    add_number(&l, "episodes", "episodes", -1);
+    add_number(&l, "return_mean", "return", 2);
+    add_number(&l, "success_rate", "success", 3);
+    add_number(&l, "labels", "labels", -1);
+    printf("minos: %s\n", line);
+    printf("minos: results in %s (summary.json, metrics.jsonl)\n"
+           "minos: next:  minos eval --run-dir=%s    minos watch --run-dir=%s    minos "
+           "audit --run-dir=%s\n",
+           run_dir, run_dir, run_dir, run_dir);
+    fflush(stdout);
+    mem_free(json);
+    return true;
+}

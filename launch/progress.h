@@ -1,0 +1,23 @@
+#ifndef LAUNCH_PROGRESS_H
+#define LAUNCH_PROGRESS_H
+/* How far a run is, for people: read from RUN/progress.json, which rank 0 rewrites each
+ * second. On a terminal one line that renews itself, elsewhere a line every 10 s. Main
+ * thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One line out of RUN/progress.json; false when there is none yet. */
+bool progress_line(const char *run_dir, char *out, size_t size);
+
+/* Shows it on stdout when it is due. */
+void progress_show(const char *run_dir, uint64_t now_ms);
+/* Takes the live line away, so that something else may be printed. */
+void progress_clear(void);
+
+/* A few lines out of RUN/summary.json, with the commands to try next; false when there is
+ * none. */
+bool progress_print_summary(const char *run_dir);
+
+#endif

@@ -1,0 +1,51 @@
+#include <stdio.h>
+
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "launch/commands.h"
+#include "launch/rundir.h"
+
+enum { LOOK_MS = 200 };
+
+/* minos stop: works for every run whose directory can be seen, however it was started. */
+int stopping_main(int argc, char **argv)
+{
+    const struct clock *clock = clock_system();
+    struct run_options o;
+    char path[PATH_MAX_];
+    int code;
+
+    log_open("minos", -1, LOG_INFO_);
+    if (!rundir_parse(argc, argv, &o, &code)) {
+        return code;
+    }
+    enum run_state state = rundir_state(o.run_dir);
+    if (state == RUN_DONE || state == RUN_STOPPED) {
+        printf("%s: %s already\n", o.run_dir, rundir_state_name(state));
+        return EXIT_DONE;
+    }
+    (void)text_format(path, sizeof(path), "%s/control", o.run_dir);
+    if (file_make_dirs(path) != ST_OK) {
+        return EXIT_FAILED;
+    }
+    (void)text_format(path, sizeof(path), "%s/control/stop", o.run_dir);
+    if (file_write_atomic(path, bytes_text("stop\n")) != ST_OK) {
+        return EXIT_FAILED;
+    }
+    const uint64_t end_ms = clock_ms(clock) + (uint64_t)(o.timeout * 1000);
+    while (state != RUN_DONE && state != RUN_STOPPED && clock_ms(clock) < end_ms) {
+        clock_sleep_ms(LOOK_MS);
+        state = rundir_state(o.run_dir);
+    }
+    if (o.timeout > 0 && state != RUN_DONE) {
+        fprintf(stderr,
+                "minos stop: %s has not ended in order within %.0f s, it is %s\n",
+                o.run_dir, o.timeout, rundir_state_name(state));
+        return EXIT_FAILED;
+    }
+    printf("%s: %s\n", o.run_dir, o.timeout > 0 ? "stopped" : "asked to stop");
+    return EXIT_DONE;
+}

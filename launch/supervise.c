@@ -1,0 +1,343 @@
+#include "launch/supervise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/share.h"
+#include "common/base/stop.h"
+#include "launch/child.h"
+#include "launch/progress.h"
+
+enum {
+    TICK_MS = 100,
+    ORDER_MS = 60000, // for a learner to write its last checkpoint
+    HURRY_MS = 10000, // then it is told again, by USR1
+    LEAVE_MS = 5000,  // for actors and judges, once the learner is done
+    TERM_MS = 3000    // between TERM and KILL
+};
+
+/* Phases of a run; each later one is about ending it. */
+enum phase { PHASE_RUN, PHASE_ORDER, PHASE_LEAVE, PHASE_TERM, PHASE_END };
+
+struct supervise {
+    const struct plan *plan;
+    struct child *children; // [0] is the learner
+    int count;
+    enum phase phase;
+    uint64_t phase_ms;
+    bool told_again;
+    int code; // the exit code, once the end has begun
+};
+
+/* ---- what to start ---- */
+
+static void learner_args(const struct plan *p, struct process_args *a, const char *bin)
+{
+    const char *hostfile = settings_get(&p->settings, "hostfile");
+
+    process_arg(a, "mpirun");
+    process_arg(a, "-n");
+    process_arg(a, "%lld", (long long)p->topology.ranks);
+    // Bound ranks would share core 0; there may be more processes than cores; a rank
+    // that waits must not take a core from an actor.
+    process_arg(a, "--bind-to");
+    process_arg(a, "none");
+    process_arg(a, "--oversubscribe");
+    process_arg(a, "--mca");
+    process_arg(a, "mpi_yield_when_idle");
+    process_arg(a, "1");
+    // Time for a last checkpoint if mpirun itself is asked to end.
+    process_arg(a, "--mca");
+    process_arg(a, "odls_base_sigkill_timeout");
+    process_arg(a, "5");
+    if (hostfile[0] != '\0') {
+        process_arg(a, "--hostfile");
+        process_arg(a, "%s", hostfile);
+    }
+    process_arg(a, "%s/minos-learner", bin);
+    process_arg(a, "--run-dir=%s", p->run_dir);
+}
+
+static void judge_args(const struct plan *p, struct process_args *a, const char *bin,
+                       int index)
+{
+    const char *judge = settings_get(&p->settings, "judge");
+
+    if (strchr(judge, '/') != NULL) {
+        process_arg(a, "%s", judge);
+    } else {
+        process_arg(a, "%s/minos-judge", bin);
+    }
+    process_arg(a, "--run-dir=%s", p->run_dir);
+    process_arg(a, "--id=%d", index);
+}
+
+static void make_children(struct supervise *s)
+{
+    const struct plan *p = s->plan;
+    const int judges = (int)p->judges, actors = (int)p->topology.actors;
+    char bin[512];
+
+    share_program_dir(bin, sizeof(bin));
+    s->count = 1 + judges + actors;
+    s->children = mem_new((size_t)s->count, sizeof(*s->children));
+    child_init(&s->children[0], "learner", 0, p->run_dir);
+    learner_args(p, &s->children[0].args, bin);
+    for (int i = 0; i < judges; i++) {
+        struct child *c = &s->children[1 + i];
+        child_init(c, "judge", i, p->run_dir);
+        judge_args(p, &c->args, bin, i);
+    }
+    for (int i = 0; i < actors; i++) {
+        struct child *c = &s->children[1 + judges + i];
+        child_init(c, "actor", i, p->run_dir);
+        process_arg(&c->args, "%s/minos-actor", bin);
+        process_arg(&c->args, "--run-dir=%s", p->run_dir);
+        process_arg(&c->args, "--id=%d", i);
+    }
+}
+
+/* What an earlier start left: where it listened, and a wish to stop. */
+static void remove_stale(const struct plan *p)
+{
+    static const char *const names[] = {"address", "control/stop", "progress.json"};
+    char path[PATH_MAX_];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (text_format(path, sizeof(path), "%s/%s", p->run_dir, names[i])) {
+            (void)unlink(path);
+        }
+    }
+}
+
+static bool has_address(const struct plan *p)
+{
+    char path[PATH_MAX_];
+
+    return text_format(path, sizeof(path), "%s/address", p->run_dir) &&
+           file_exists(path);
+}
+
+/* ---- the end ---- */
+
+static void enter(struct supervise *s, enum phase phase)
+{
+    s->phase = phase;
+    s->phase_ms = clock_ms(clock_system());
+}
+
+static void ask_learner(const struct supervise *s)
+{
+    char path[PATH_MAX_];
+
+    if (text_format(path, sizeof(path), "%s/control/stop", s->plan->run_dir) &&
+        file_write_atomic(path, bytes_text("stop\n")) != ST_OK) {
+        child_signal(&s->children[0], SIGUSR1); // the disk is full, say
+    }
+}
+
+static void signal_all(const struct supervise *s, int signal)
+{
+    for (int i = 0; i < s->count; i++) {
+        child_signal(&s->children[i], signal);
+    }
+}
+
+/* Begins to stop in order: the learner ends the run and tells actors and judges. One
+ * that is not up yet has nothing to save. */
+static void begin_order(struct supervise *s, int code)
+{
+    s->code = code;
+    if (s->children[0].state != CHILD_RUNNING || !has_address(s->plan)) {
+        signal_all(s, SIGTERM);
+        enter(s, PHASE_TERM);
+        return;
+    }
+    LOG_INFO("TRAIN-STOP", "stopping in order: last segments, last checkpoint; once "
+                           "more stops at once");
+    ask_learner(s);
+    enter(s, PHASE_ORDER);
+}
+
+static void end_at_once(struct supervise *s)
+{
+    LOG_WARN("TRAIN-KILL", "stopped at once; what came after the last checkpoint is "
+                           "trained again when the run goes on");
+    signal_all(s, SIGKILL);
+    s->code = EXIT_FAILED;
+    enter(s, PHASE_END);
+}
+
+static bool any_running(const struct supervise *s)
+{
+    for (int i = 0; i < s->count; i++) {
+        if (s->children[i].state == CHILD_RUNNING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Moves from phase to phase as time and deaths go. */
+static void advance(struct supervise *s, uint64_t now_ms)
+{
+    const uint64_t spent = now_ms - s->phase_ms;
+
+    if (s->phase == PHASE_ORDER) {
+        if (spent >= HURRY_MS && !s->told_again) {
+            s->told_again = true;
+            child_signal(&s->children[0], SIGUSR1);
+        }
+        if (spent >= ORDER_MS) {
+            LOG_ERROR("TRAIN-STUCK", "the learner has not stopped within %d s",
+                      ORDER_MS / 1000);
+            s->code = EXIT_FAILED;
+            signal_all(s, SIGTERM);
+            enter(s, PHASE_TERM);
+        }
+    } else if (s->phase == PHASE_LEAVE && spent >= LEAVE_MS) {
+        signal_all(s, SIGTERM);
+        enter(s, PHASE_TERM);
+    } else if (s->phase == PHASE_TERM && spent >= TERM_MS) {
+        signal_all(s, SIGKILL);
+        enter(s, PHASE_END);
+    }
+    if (s->phase != PHASE_RUN && !any_running(s)) {
+        s->phase = PHASE_END;
+    }
+}
+
+/* ---- while it goes ---- */
+
+/* The learner ended: done, given up, or to be started again. */
+static void after_learner(struct supervise *s)
+{
+    const struct child *c = &s->children[0];
+
+    if (c->state == CHILD_DONE) {
+        s->code = s->phase == PHASE_RUN ? EXIT_DONE : s->code;
+        enter(s, PHASE_LEAVE);
+    } else if (c->state == CHILD_GIVEN_UP) {
+        s->code = c->exit_code == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
+        signal_all(s, SIGTERM);
+        enter(s, PHASE_TERM);
+    } else if (s->phase != PHASE_RUN) {
+        LOG_ERROR("TRAIN-LOST", "the learner died while stopping; the run can go on "
+                                "from its last checkpoint");
+        s->code = EXIT_FAILED;
+        signal_all(s, SIGTERM);
+        enter(s, PHASE_TERM);
+    }
+}
+
+static void reap(struct supervise *s)
+{
+    int wait_status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+        for (int i = 0; i < s->count; i++) {
+            struct child *c = &s->children[i];
+            if (c->pid != pid || c->state != CHILD_RUNNING) {
+                continue; // an orphan of a child's
+            }
+            progress_clear();
+            tail_follow(&c->tail, NULL);
+            if (s->phase != PHASE_RUN && i > 0) {
+                c->state = CHILD_DONE; // however it ended, it was to end
+                process_signal_session(pid, SIGKILL);
+                continue;
+            }
+            child_ended(c, wait_status, i == 0, clock_ms(clock_system()));
+            if (i == 0) {
+                after_learner(s);
+            } else if (c->state == CHILD_GIVEN_UP) {
+                begin_order(s, c->exit_code == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED);
+            }
+        }
+    }
+}
+
+/* The learner first; the others once it listens. */
+static void start_due(struct supervise *s, uint64_t now_ms)
+{
+    const int count = has_address(s->plan) ? s->count : 1;
+
+    for (int i = 0; i < count && s->phase == PHASE_RUN; i++) {
+        if (child_start_if_due(&s->children[i], now_ms) != ST_OK) {
+            begin_order(s, EXIT_FAILED);
+        }
+    }
+}
+
+static void hear_signals(struct supervise *s)
+{
+    stop_poll();
+    if (stop_at_once() && s->phase != PHASE_END) {
+        progress_clear();
+        end_at_once(s);
+    } else if (stop_asked() && s->phase == PHASE_RUN) {
+        progress_clear();
+        begin_order(s, EXIT_DONE);
+    }
+}
+
+static void tick(struct supervise *s)
+{
+    const uint64_t now_ms = clock_ms(clock_system());
+
+    hear_signals(s);
+    reap(s);
+    start_due(s, now_ms);
+    for (int i = 0; i < s->count; i++) {
+        tail_follow(&s->children[i].tail, progress_clear);
+    }
+    advance(s, now_ms);
+    if (!s->plan->quiet && s->phase < PHASE_LEAVE) {
+        progress_show(s->plan->run_dir, now_ms);
+    }
+}
+
+/* Kills what is still there and waits for it: nothing outlives us. */
+static void sweep(struct supervise *s)
+{
+    while (any_running(s)) {
+        signal_all(s, SIGKILL);
+        reap(s);
+        clock_sleep_ms(10);
+    }
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    }
+}
+
+int supervise_run(const struct plan *p)
+{
+    struct supervise s = {.plan = p, .phase = PHASE_RUN};
+
+    process_adopt_orphans();
+    remove_stale(p);
+    make_children(&s);
+    while (s.phase != PHASE_END) {
+        tick(&s);
+        if (s.phase != PHASE_END) {
+            clock_sleep_ms(TICK_MS);
+        }
+    }
+    sweep(&s);
+    progress_clear();
+    for (int i = 0; i < s.count; i++) {
+        tail_follow(&s.children[i].tail, NULL);
+        child_release(&s.children[i]);
+    }
+    mem_free(s.children);
+    return s.code;
+}

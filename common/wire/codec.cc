@@ -4,7 +4,11 @@
 
 extern "C" struct codec *codec_new(void)
 {
-    return new (mem_new(1, sizeof(struct codec))) codec();
+    struct codec *c = new (mem_new(1, sizeof(struct codec))) codec();
+
+    c->scratch_size = SCRATCH;
+    c->scratch = static_cast<uint8_t *>(mem_new(SCRATCH, 1));
+    return c;
 }
 
 extern "C" void codec_free(struct codec *c)

@@ -34,6 +34,7 @@ enum {
     ALIGN = 8,       // no scalar of the schemas is wider
     SCHEMA = 1,      // version of every table
     RAW_MAX = 65536, // a judge's answer as text
+    SCRATCH = 8192,  // below it ZeroMQ hands out unaligned frames
     // Each row's caption, each reset's, and the one that row 0 saw.
     TEXTS_MAX = 2 * SEGMENT_STEPS_MAX + 1,
     // More tables than any message has; bounds what a hostile frame makes us verify.

@@ -43,8 +43,8 @@ static const uint8_t *aligned_body(struct codec *c, struct bytes frame)
     }
     if (size > c->scratch_size) {
         mem_free(c->scratch);
-        c->scratch_size = size > 8192 ? size : 8192;
-        c->scratch = static_cast<uint8_t *>(mem_new(c->scratch_size, 1));
+        c->scratch_size = size;
+        c->scratch = static_cast<uint8_t *>(mem_new(size, 1));
     }
     return static_cast<uint8_t *>(memcpy(c->scratch, body, size));
 }

@@ -26,8 +26,9 @@ struct game {
         page_path[GAMEHOME_PATH_MAX + 32]; // of its environment
 };
 
-/* Makes the folder, the page and the options file. `role` is name[-race[-gender[-align]]],
- * checked by the caller, or "random". */
+/* Makes the folder, the page and the options file. `character` is role, race, gender and
+ * alignment as the options file wants them, checked by the caller. After a failure
+ * game_close() still has to be called. */
 MUST_USE enum status game_open(struct game *g, const struct gamehome *home,
                                const char *const character[4]);
 void game_close(struct game *g); // stops it; a game that was not opened is fine

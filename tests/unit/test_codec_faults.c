@@ -75,7 +75,7 @@ static void expect_fault(enum status st, const char *fault)
     X(s.episode[1].cause = long_text, "cause: longer than 23 bytes")                   \
     X(s.fill.state_floats = 5, "state: not this network's length")
 
-static char long_content[70000];
+static char long_content[(1 << 20) + 1];
 
 static void every_planted_fault_of_a_segment_is_named(void **state)
 {
@@ -189,6 +189,8 @@ static void every_planted_fault_of_a_judges_joining_is_named(void **state)
     PLANT(judge_hello, m.credits = 65537, "credits: out of range");
     PLANT(judge_hello, m.host = none, "host: not 1 to 255 bytes");
     PLANT(judge_welcome, m.goal = none, "goal: not 1 to 255 bytes");
+    PLANT(judge_welcome, m.goal_text = bytes_of(long_content, sizeof(long_content)),
+          "goal_text: longer than 1 MB");
     PLANT(judge_welcome, m.credits = 0, "credits: out of range");
     PLANT(judge_welcome, m.environment = none, "environment: not 1 to 255 bytes");
 }
@@ -240,6 +242,41 @@ static void every_planted_fault_of_a_verdict_is_named(void **state)
 #undef PLANT
 }
 
+/* Sets the length of the one vector in `frame` that holds `content`. */
+static void set_length(struct bytes frame, struct bytes content, uint32_t len)
+{
+    uint8_t *at = memmem(frame.data, frame.len, content.data, content.len);
+
+    assert_non_null(at);
+    memcpy(at - sizeof(len), &len, sizeof(len));
+}
+
+/* What the encoder never writes. */
+static void an_order_cut_short_and_an_answer_too_long_are_named(void **state)
+{
+    const struct frame_header h = sample_header(0);
+    const uint8_t order[] = {3, 0, 0, 0, 2, 0, 1};
+    const struct bytes ranks = bytes_of(order + 4, 3);
+    struct msg_verdicts m, x;
+
+    (void)state;
+    sample_verdicts(&m);
+    struct bytes frame = codec_encode_verdicts(writer, &h, &m);
+    uint8_t *at = memmem(frame.data, frame.len, order, sizeof(order));
+    assert_non_null(at);
+    set_length(bytes_of(at, sizeof(order)), ranks, 0);
+    expect_fault(codec_decode_verdicts(reader, frame, &x), "order: missing");
+    set_length(bytes_of(at, sizeof(order)), ranks, 2);
+    expect_fault(codec_decode_verdicts(reader, frame, &x),
+                 "order: length is not the number of captions");
+    memset(long_content, 'x', 65536);
+    m.verdict[5].raw = bytes_of(long_content, 65536); // more lies behind it
+    frame = codec_encode_verdicts(writer, &h, &m);
+    set_length(frame, bytes_of(long_content, 65536), 65537);
+    expect_fault(codec_decode_verdicts(reader, frame, &x),
+                 "raw: longer than 65536 bytes");
+}
+
 static void a_failure_of_a_judge_carries_no_label(void **state)
 {
     const struct frame_header h = sample_header(0);
@@ -284,6 +321,7 @@ int main(void)
         TEST(every_planted_fault_of_a_judges_joining_is_named),
         TEST(every_planted_fault_of_a_question_is_named),
         TEST(every_planted_fault_of_a_verdict_is_named),
+        TEST(an_order_cut_short_and_an_answer_too_long_are_named),
         TEST(a_failure_of_a_judge_carries_no_label),
         TEST(an_answer_longer_than_64_KB_is_cut),
     };

@@ -3,8 +3,10 @@
 
 #include "tests/support/harness.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -370,6 +372,31 @@ static void frames_of_several_parts_and_empty_ones_are_refused_and_counted(void 
     bus_close(l);
 }
 
+/* ZeroMQ alone has a port that anybody can write to. */
+static void garbage_on_the_port_disturbs_nobody(void **state)
+{
+    struct bus_socket *l = listen_at(0, MAX_FRAME), *a = dial_as("a");
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port_of(endpoint)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint8_t garbage[5000];
+
+    (void)state;
+    for (int i = 0; i < 20 && !use_memory; i++) {
+        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        memset(garbage, i * 13, sizeof(garbage));
+        garbage[0] = i % 2 == 0 ? 0xff : garbage[0]; // as a ZMTP greeting begins
+        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+        (void)!send(fd, garbage, sizeof(garbage), MSG_NOSIGNAL);
+        close(fd);
+    }
+    assert_int_equal(send_text(a, NULL, "good"), ST_OK);
+    expect_text(l, "good", NULL);
+    assert_int_equal(bus_counters(l)->frames_in, 1);
+    bus_close(a);
+    bus_close(l);
+}
+
 static void a_full_queue_says_so_and_does_not_block(void **state)
 {
     struct bus_socket *l = listen_at(0, MAX_FRAME), *a;
@@ -489,6 +516,7 @@ int main(void)
         BOTH(the_largest_frame_passes_and_the_sender_refuses_more),
         BOTH(a_frame_above_the_listeners_limit_never_arrives),
         BOTH(frames_of_several_parts_and_empty_ones_are_refused_and_counted),
+        BOTH(garbage_on_the_port_disturbs_nobody),
         BOTH(a_full_queue_says_so_and_does_not_block),
         BOTH(a_port_in_use_is_an_error_or_the_next_is_taken),
         BOTH(what_is_no_endpoint_is_refused_by_name),

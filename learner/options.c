@@ -116,8 +116,6 @@ struct option learner_option_table[] = {
         "seconds that a rank waits for a full batch"),
     ROW(hang_seconds, "hang-seconds", OPT_FLOAT, "300", 1, 1e6,
         "a rank that waits so long for others ends with exit code 75"),
-    ROW(reshard, "reshard", OPT_BOOL, "false", 0, 0,
-        "go on with another number of ranks"),
     ROW(mpi, "mpi", OPT_BOOL, "false", 0, 0,
         "started together with actors and judges by one mpirun"),
     OPT_END,

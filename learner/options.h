@@ -31,7 +31,7 @@ struct learner_options {
     char bind[OPTION_TEXT_MAX];
     double checkpoint_seconds, draw_timeout, hang_seconds, metrics_seconds;
     int64_t threads; // of BLAS
-    bool reshard, mpi;
+    bool mpi;
     int64_t label_budget; // 0 = none
     char log_level[OPTION_TEXT_MAX];
 };

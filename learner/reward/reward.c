@@ -98,7 +98,7 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
     const float a_ext = (float)o->a_ext, a_int = (float)o->a_int;
     const float scale = (float)o->scale, clip = (float)o->clip;
 
-    *sums = (struct reward_sums){0};
+    *sums = (struct reward_sums){.rows = in->rows};
     meet(r, sums, in, update);
     r->kind->score(r->score, &r->table, in);
     for (int row = 0; row < in->rows; row++) {

@@ -45,6 +45,7 @@ struct reward_kind {
 
 /* Sums over the rows of one batch. */
 struct reward_sums {
+    double rows;
     double ext, ext2, ext_size; // of a_ext clip(...): sum, squares, absolute values
     double in, in2, in_size;    // of a_int r_int / N^beta
     double captions;            // rows with a caption that is not empty

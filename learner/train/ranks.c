@@ -28,7 +28,6 @@ struct mpi {
     bool job;          // mpijob finalizes
     MPI_Request *from; // (count) rank 0: who has come
     int *tokens;       // (count)
-    struct log_limit late;
 };
 
 static enum status refused(const char *what, int rc)

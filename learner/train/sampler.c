@@ -25,9 +25,15 @@ enum status sampler_init(struct sampler *s, const struct sampler_options *o,
     return ST_OK;
 }
 
-void sampler_release(struct sampler *s)
+void sampler_leave_store(struct sampler *s)
 {
     replay_view_close(s->view);
+    s->view = NULL;
+}
+
+void sampler_release(struct sampler *s)
+{
+    sampler_leave_store(s);
     counts_release(&s->counts);
     mem_free(s->views);
     mem_free(s->serials);

@@ -43,6 +43,8 @@ MUST_USE enum status sampler_init(struct sampler *s, const struct sampler_option
                                   struct replay *replay, struct inbox *inbox,
                                   struct ring *to_io, const struct clock *clock);
 void sampler_release(struct sampler *s);
+/* Closes the view; no draw may follow. */
+void sampler_leave_store(struct sampler *s);
 
 /* Whether a draw would return at once. Reads the inbox. */
 bool sampler_ready(struct sampler *s);

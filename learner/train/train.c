@@ -184,6 +184,12 @@ static enum status agree(struct train *t)
     return ST_OK;
 }
 
+enum status train_settle(struct train *t)
+{
+    t->batch.rows = 0;
+    return agree(t);
+}
+
 static enum status exchange_news(struct train *t)
 {
     t->label_count = 0;
@@ -255,7 +261,7 @@ static enum status take_step(struct train *t)
                   "the gradient of update %llu is not a number, going back to the last "
                   "checkpoint",
                   (unsigned long long)(t->update + 1));
-        return ST_INVALID;
+        return ST_CORRUPT;
     }
     policy_weights_changed(t->policy);
     moments_move(&t->moments, t->agreed.n, t->agreed.target, t->agreed.target2);

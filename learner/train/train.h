@@ -124,6 +124,10 @@ void train_publish(struct train *t);
 
 /* One round: an update, or nothing where no rank has a sample. */
 MUST_USE enum status train_step(struct train *t);
+/* The I/O thread's figures of all ranks once more, after the last step. Collective. */
+MUST_USE enum status train_settle(struct train *t);
+/* Lets go of the store, so that it can be closed; only the figures may be read after. */
+void train_leave_store(struct train *t);
 /* Whether a step would not wait for segments; for tests on one thread. */
 bool train_ready(struct train *t);
 /* Collective: writes checkpoint-U. */

@@ -128,6 +128,11 @@ enum status train_init(struct train *t, const struct train_plan *plan)
                         plan->clock);
 }
 
+void train_leave_store(struct train *t)
+{
+    sampler_leave_store(&t->sampler);
+}
+
 void train_release(struct train *t)
 {
     void *all[] = {t->logp,    t->dlogits,     t->log_ratio, t->value,

@@ -125,7 +125,7 @@ static enum status collect_parts(struct train *t, enum status st, struct part *p
     for (int i = 0; i < ranks_count(t->ranks); i++) {
         if (parts[i].weights != parts[0].weights) {
             LOG_ERROR("TRAIN-DRIFT", "the weights of rank %d differ from rank 0's", i);
-            return ST_INVALID;
+            return ST_CORRUPT;
         }
         if (!parts[i].ok) {
             return ST_IO; // that rank said why

@@ -1,0 +1,212 @@
+#include "learner/report.h"
+
+#include <math.h>
+
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/nn/mat.h"
+#include "learner/report_fields.h"
+#include "learner/rundir.h"
+
+static const double log_seconds = 30;
+
+enum status report_open(struct report *r, struct train *t)
+{
+    char path[PATH_MAX_];
+
+    *r = (struct report){.train = t, .state = "running"};
+    r->row_s = r->second_s = r->log_s = clock_s(t->plan.clock);
+    r->row_seconds = train_seconds(t);
+    r->row_steps = t->env_steps;
+    r->row_samples = t->samples;
+    if (ranks_index(t->ranks) != 0) {
+        return ST_OK;
+    }
+    text_format(path, sizeof(path), "%s/metrics.jsonl", t->options.run_dir);
+    return metrics_open(path, &r->metrics);
+}
+
+void report_close(struct report *r)
+{
+    if (r->metrics != NULL) {
+        fclose(r->metrics);
+    }
+    metrics_release(&r->row);
+    *r = (struct report){0};
+}
+
+/* Whom the run waits for most: what a user would want to have more of. */
+static const char *waiting_for(const struct report *r)
+{
+    const struct train *t = r->train;
+    const double total = clock_s(t->plan.clock) - r->row_s;
+    const double drawn = t->stage_s[STAGE_DRAW_WAIT] - r->row_stage[STAGE_DRAW_WAIT];
+    const struct reward_sums *s = &t->recent.reward;
+    const double queued = report_outside(&t->gauges, "questions_queued") +
+                          report_outside(&t->gauges, "questions_in_flight");
+
+    if (t->reward.kind->needs_labels && s->labelled < 0.5 * s->captions &&
+        queued > 0.1 * t->gauges.captions) {
+        return "judge";
+    }
+    return drawn > 0.3 * total ? "actors" : "learner";
+}
+
+/* ---- once a second ---- */
+
+static void write_progress(struct report *r)
+{
+    const struct train *t = r->train;
+    const struct gauges *g = &t->gauges;
+    struct metrics_row *m = &r->row;
+
+    metrics_begin(m);
+    metrics_text(m, "state", r->state);
+    metrics_int(m, "update", (int64_t)t->update);
+    metrics_int(m, "env_steps", (int64_t)t->env_steps);
+    metrics_int(m, "steps", t->options.steps);
+    metrics_num(m, "seconds", train_seconds(t));
+    metrics_num(m, "seconds_given", t->options.seconds);
+    metrics_num(m, "sps", r->sps);
+    metrics_int(m, "episodes", (int64_t)t->totals.episodes);
+    metrics_num(m, "return_mean", g->window > 0 ? g->window_return / g->window : NAN);
+    metrics_num(m, "success_rate", g->window > 0 ? g->window_success / g->window : NAN);
+    metrics_int(m, "labels", (int64_t)t->reward.table.labels);
+    metrics_num(m, "policy_lag_p99", tallies_lag_quantile(&t->totals, 0.99));
+    metrics_int(m, "actors", (int64_t)report_outside(g, "members"));
+    metrics_int(m, "judges", (int64_t)report_outside(g, "judges"));
+    metrics_text(m, "waiting_for", waiting_for(r));
+    rundir_put_quick(t->options.run_dir, "progress.json", metrics_end(m));
+    rundir_put_seconds(t->options.run_dir, train_seconds(t));
+}
+
+/* ---- once a row ---- */
+
+static void add_stages(struct report *r)
+{
+    const struct train *t = r->train;
+    char key[48];
+
+    for (int s = 0; s < STAGES; s++) {
+        text_format(key, sizeof(key), "stage_%s_s", train_stage_name(s));
+        metrics_num(&r->row, key, t->stage_s[s] - r->row_stage[s]);
+        r->row_stage[s] = t->stage_s[s];
+    }
+}
+
+static void write_row(struct report *r, struct train *t)
+{
+    const double seconds = train_seconds(t), used = seconds - r->row_seconds;
+    struct metrics_row *m = &r->row;
+
+    r->sps = used > 0 ? (double)(t->env_steps - r->row_steps) / used : 0;
+    metrics_begin(m);
+    metrics_int(m, "update", (int64_t)t->update);
+    metrics_int(m, "env_steps", (int64_t)t->env_steps);
+    metrics_num(m, "seconds", seconds);
+    metrics_num(m, "sps", r->sps);
+    metrics_num(m, "learner_samples_per_s",
+                used > 0 ? (double)(t->samples - r->row_samples) / used : 0);
+    metrics_text(m, "waiting_for", waiting_for(r));
+    report_add_training(m, t);
+    report_add_rewards(m, &t->recent.reward);
+    report_add_episodes(m, &t->recent, &t->gauges);
+    report_add_lags(m, &t->recent, true);
+    report_add_outside(m, &t->gauges);
+    metrics_num(m, "anon_mb", mem_anon_mb());
+    add_stages(r);
+    metrics_append(r->metrics, metrics_end(m));
+    r->row_s = clock_s(t->plan.clock);
+    r->row_seconds = seconds;
+    r->row_steps = t->env_steps;
+    r->row_samples = t->samples;
+    t->recent = (struct tallies){0};
+}
+
+static void write_log(const struct report *r)
+{
+    const struct train *t = r->train;
+    const struct gauges *g = &t->gauges;
+
+    LOG_INFO("TRAIN-PROGRESS",
+             "update %llu, %.2f M env steps, %.0f steps/s, success %.2f over %.0f "
+             "episodes, %llu labels, lag p99 %.0f",
+             (unsigned long long)t->update, (double)t->env_steps * 1e-6, r->sps,
+             g->window > 0 ? g->window_success / g->window : 0, g->window,
+             (unsigned long long)t->reward.table.labels,
+             tallies_lag_quantile(&t->totals, 0.99));
+}
+
+void report_tick(struct report *r, struct train *t)
+{
+    const double now = clock_s(t->plan.clock);
+
+    if (r->metrics == NULL) {
+        return;
+    }
+    if (now >= r->row_s + t->options.metrics_seconds && t->recent.samples > 0) {
+        write_row(r, t);
+    }
+    if (now >= r->second_s + 1) {
+        r->second_s = now;
+        write_progress(r);
+    }
+    if (now >= r->log_s + log_seconds) {
+        r->log_s = now;
+        write_log(r);
+    }
+}
+
+/* ---- once a run ---- */
+
+static enum status write_summary(struct report *r, struct train *t,
+                                 const char *store_dir)
+{
+    const double seconds = train_seconds(t);
+    struct metrics_row *m = &r->row;
+    char path[PATH_MAX_];
+
+    metrics_begin(m);
+    metrics_text(m, "env", t->options.env);
+    metrics_text(m, "reward", t->options.reward);
+    metrics_text(m, "net", t->options.net);
+    metrics_int(m, "seed", t->options.seed);
+    metrics_int(m, "ranks", ranks_count(t->ranks));
+    metrics_int(m, "starts", t->plan.start);
+    metrics_int(m, "updates", (int64_t)t->update);
+    metrics_int(m, "env_steps", (int64_t)t->env_steps);
+    metrics_num(m, "seconds", seconds);
+    metrics_num(m, "sps", seconds > 0 ? (double)t->env_steps / seconds : 0);
+    metrics_int(m, "samples", (int64_t)t->samples);
+    metrics_num(m, "learner_samples_per_s",
+                seconds > 0 ? (double)t->samples / seconds : 0);
+    report_add_window(m, &t->totals, &t->gauges);
+    report_add_judging(m, t);
+    report_add_lags(m, &t->totals, false);
+    report_add_segments(m, t, store_dir);
+    metrics_num(m, "peak_anon_mb", mem_anon_peak_mb());
+    metrics_text(m, "blas_core", mat_core_name());
+    const char *json = metrics_end(m);
+    text_format(path, sizeof(path), "%s/summary.json", t->options.run_dir);
+    return file_write_atomic(path, bytes_text(json));
+}
+
+enum status report_finish(struct report *r, struct train *t, const char *store_dir)
+{
+    if (r->metrics == NULL) {
+        return ST_OK;
+    }
+    if (t->recent.samples > 0) {
+        write_row(r, t);
+    }
+    (void)mem_anon_mb();
+    TRY(write_summary(r, t, store_dir));
+    r->state = "done";
+    write_progress(r);
+    LOG_INFO("TRAIN-END", "ended after %llu updates and %llu env steps in %.0f s",
+             (unsigned long long)t->update, (unsigned long long)t->env_steps,
+             train_seconds(t));
+    return ST_OK;
+}

@@ -1,0 +1,38 @@
+#ifndef LEARNER_REPORT_H
+#define LEARNER_REPORT_H
+/* What a run tells of itself, written by rank 0's training thread: metrics.jsonl (a line
+ * each --metrics-seconds), progress.json and seconds (each second), summary.json (once, at
+ * the end). The I/O thread's counters of all ranks come along with the small allreduce. */
+
+#include <stdio.h>
+
+#include "common/base/metrics.h"
+#include "common/base/status.h"
+#include "learner/intake/io_report.h"
+#include "learner/train/train.h"
+
+struct report {
+    const struct train *train;
+    const char *state; // "starting", "running", "stopping", "done"
+    FILE *metrics;     // NULL: not rank 0
+    struct metrics_row row;
+    double row_s, second_s, log_s;   // clock at the last of each
+    double row_seconds;              // used seconds at the last row
+    uint64_t row_steps, row_samples; // at the last row
+    double row_stage[STAGES];        // likewise
+    double sps;                      // env steps per second over the last row
+};
+
+/* For train_plan.outside; ctx is a struct io_report. */
+void report_read_outside(void *ctx, double *v);
+
+/* ST_IO (logged): metrics.jsonl cannot be written. */
+MUST_USE enum status report_open(struct report *r, struct train *t);
+/* After each step: writes what is due. */
+void report_tick(struct report *r, struct train *t);
+/* The last line, summary.json and progress.json. store_dir: where the audit looks. */
+MUST_USE enum status report_finish(struct report *r, struct train *t,
+                                   const char *store_dir);
+void report_close(struct report *r);
+
+#endif

@@ -1,0 +1,338 @@
+#include "learner/report_fields.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "learner/intake/io_report.h"
+#include "learner/report.h"
+#include "learner/store/audit.h"
+
+/* ---- the I/O thread's counters ---- */
+
+enum type { U64, U32, F64 };
+struct field {
+    const char *name;
+    size_t offset;
+    enum type type;
+};
+
+#define FIELD(member, type)                                                            \
+    {                                                                                  \
+#member, offsetof(struct io_counters, member), type                            \
+    }
+#define DROP(name, reason)                                                             \
+    {                                                                                  \
+        "arrival_dropped_" name,                                                       \
+            offsetof(struct io_counters, segments_dropped) + 8 * (reason), U64         \
+    }
+#define BAD(name, reason)                                                              \
+    {                                                                                  \
+        "frames_bad_" name, offsetof(struct io_counters, frames_bad) + 8 * (reason),   \
+            U64                                                                        \
+    }
+#define VERDICT(name, kind)                                                            \
+    {                                                                                  \
+        "verdicts_" name, offsetof(struct io_counters, verdicts) + 8 * (kind), U64     \
+    }
+
+static const struct field fields[] = {
+    FIELD(segments_taken, U64),
+    FIELD(segments_duplicate, U64),
+    FIELD(segments_ahead, U64),
+    FIELD(segments_forced, U64),
+    FIELD(segments_waiting, U64),
+    FIELD(run_taken, U64),
+    FIELD(run_dropped, U64),
+    DROP("lag", DROP_LAG),
+    DROP("corrupt", DROP_CORRUPT),
+    DROP("schema", DROP_SCHEMA),
+    DROP("evicted", DROP_EVICTED),
+    DROP("lost_store", DROP_LOST_STORE),
+    DROP("evicted_before_checkpoint", DROP_EVICTED_BEFORE_CHECKPOINT),
+    FIELD(bytes_in, U64),
+    FIELD(bytes_out, U64),
+    FIELD(frames_in, U64),
+    BAD("header", IO_BAD_HEADER),
+    BAD("protocol", IO_BAD_PROTOCOL),
+    BAD("kind", IO_BAD_KIND),
+    BAD("body", IO_BAD_BODY),
+    BAD("run", IO_BAD_RUN),
+    BAD("stranger", IO_BAD_STRANGER),
+    BAD("multipart", IO_BAD_MULTIPART),
+    BAD("size", IO_BAD_SIZE),
+    BAD("empty", IO_BAD_EMPTY),
+    FIELD(go_backs, U64),
+    FIELD(refusals, U64),
+    FIELD(stop_lost, U64),
+    FIELD(members, U32),
+    FIELD(environments, U32),
+    FIELD(store_live_bytes, U64),
+    FIELD(store_file_ratio, F64),
+    FIELD(captions, U64),
+    FIELD(captions_full, U64),
+    FIELD(labels, U64),
+    FIELD(questions_asked, U64),
+    FIELD(questions_duplicate, U64),
+    FIELD(questions_in_flight, U64),
+    FIELD(questions_queued, U64),
+    FIELD(questions_dropped, U64),
+    FIELD(questions_expired, U64),
+    VERDICT("label", VERDICT_LABEL),
+    VERDICT("tie", VERDICT_TIE),
+    VERDICT("abstain", VERDICT_ABSTAIN),
+    VERDICT("unparseable", VERDICT_UNPARSEABLE),
+    VERDICT("timeout", VERDICT_TIMEOUT),
+    VERDICT("refused", VERDICT_REFUSED),
+    VERDICT("overload", VERDICT_OVERLOAD),
+    FIELD(verdicts_late, U64),
+    FIELD(verdicts_repeated, U64),
+    FIELD(tokens_in, U64),
+    FIELD(tokens_out, U64),
+    FIELD(judge_p50_ms, F64),
+    FIELD(judge_p99_ms, F64),
+    FIELD(judges, U32),
+    FIELD(cpu_total_ns, U64),
+    FIELD(cpu_store_ns, U64),
+    FIELD(cpu_asking_ns, U64),
+    FIELD(cpu_ledger_ns, U64),
+};
+enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
+_Static_assert((int)FIELDS <= (int)TALLIES_OUTSIDE, "room for every counter");
+
+static double value_of(const struct io_counters *c, const struct field *f)
+{
+    const char *at = (const char *)c + f->offset;
+    uint64_t u64;
+    uint32_t u32;
+    double f64;
+
+    switch (f->type) {
+    case U64:
+        memcpy(&u64, at, sizeof(u64));
+        return (double)u64;
+    case U32:
+        memcpy(&u32, at, sizeof(u32));
+        return (double)u32;
+    case F64:
+        memcpy(&f64, at, sizeof(f64));
+        return isfinite(f64) ? f64 : 0;
+    }
+    return 0;
+}
+
+void report_read_outside(void *ctx, double *v)
+{
+    struct io_counters c;
+
+    io_report_get(ctx, &c);
+    for (int i = 0; i < FIELDS; i++) {
+        v[i] = value_of(&c, &fields[i]);
+    }
+}
+
+double report_outside(const struct gauges *g, const char *name)
+{
+    for (int i = 0; i < FIELDS; i++) {
+        if (strcmp(fields[i].name, name) == 0) {
+            return g->outside[i];
+        }
+    }
+    CHECK(!"a counter of that name exists");
+    return 0;
+}
+
+void report_add_outside(struct metrics_row *m, const struct gauges *g)
+{
+    for (int i = 0; i < FIELDS; i++) {
+        if (fields[i].type == F64) {
+            metrics_num(m, fields[i].name, g->outside[i]);
+        } else {
+            metrics_int(m, fields[i].name, (int64_t)g->outside[i]);
+        }
+    }
+}
+
+/* ---- training ---- */
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : NAN;
+}
+
+static double variance(double n, double sum, double squares)
+{
+    return n > 0 ? fmax(squares / n - (sum / n) * (sum / n), 0) : NAN;
+}
+
+void report_add_training(struct metrics_row *m, const struct train *t)
+{
+    const struct loss_sums *s = &t->recent.loss;
+    const double n = t->recent.samples;
+
+    metrics_num(m, "policy_loss", ratio(s->policy, n));
+    metrics_num(m, "value_loss", ratio(s->value, n));
+    metrics_num(m, "entropy", ratio(s->entropy, n));
+    metrics_num(m, "kl", ratio(s->kl, n));
+    metrics_num(m, "clip_fraction", ratio(s->clipped, n));
+    metrics_num(m, "rho_mean", ratio(s->rho, n));
+    metrics_num(m, "ess", ratio(s->weight * s->weight, n * s->weight2));
+    metrics_num(m, "adv_sigma", t->last.sigma);
+    metrics_num(m, "explained_variance", t->last.explained);
+    metrics_num(m, "grad_norm", t->last.grad_norm);
+    metrics_num(m, "lr", t->last.lr);
+    metrics_num(m, "value_mean", t->moments.mean);
+    metrics_num(m, "value_scale", t->moments.scale);
+}
+
+void report_add_rewards(struct metrics_row *m, const struct reward_sums *s)
+{
+    const double size = s->ext_size + s->in_size;
+
+    metrics_num(m, "r_ext_mean", ratio(s->ext, s->rows));
+    metrics_num(m, "r_int_mean", ratio(s->in, s->rows));
+    metrics_num(m, "r_ext_variance", variance(s->rows, s->ext, s->ext2));
+    metrics_num(m, "r_int_variance", variance(s->rows, s->in, s->in2));
+    metrics_num(m, "r_ext_share", ratio(s->ext_size, size));
+    metrics_num(m, "r_int_share", ratio(s->in_size, size));
+    metrics_num(m, "captions_labelled_share", ratio(s->labelled, s->captions));
+    metrics_num(m, "captions_helpful_share", ratio(s->helpful, s->captions));
+}
+
+/* Half the width of a 95 % interval of a mean (normal approximation). */
+static double ci95(double n, double sum, double squares)
+{
+    return n > 1 ? 1.96 * sqrt(variance(n, sum, squares) / (n - 1)) : NAN;
+}
+
+void report_add_episodes(struct metrics_row *m, const struct tallies *t,
+                         const struct gauges *g)
+{
+    const double n = t->episodes;
+
+    metrics_int(m, "episodes", (int64_t)n);
+    metrics_num(m, "return_mean", ratio(t->returns, n));
+    metrics_num(m, "return_ci95", ci95(n, t->returns, t->returns2));
+    metrics_num(m, "success_rate", ratio(t->successes, n));
+    metrics_num(m, "success_ci95", ci95(n, t->successes, t->successes));
+    metrics_num(m, "success_last", ratio(g->window_success, g->window));
+    metrics_num(m, "length_mean", ratio(t->lengths, n));
+    metrics_num(m, "depth_mean", ratio(t->depth, n));
+    metrics_num(m, "gold_mean", ratio(t->gold, n));
+    metrics_num(m, "experience_mean", ratio(t->experience, n));
+    metrics_num(m, "scout_mean", ratio(t->scout, n));
+    metrics_num(m, "score_mean", ratio(t->score, n));
+}
+
+void report_add_lags(struct metrics_row *m, const struct tallies *t, bool histogram)
+{
+    struct text_buf b = {0};
+
+    metrics_num(m, "policy_lag_p50", tallies_lag_quantile(t, 0.5));
+    metrics_num(m, "policy_lag_p99", tallies_lag_quantile(t, 0.99));
+    metrics_num(m, "label_delay_p50", tallies_delay_quantile(t, 0.5));
+    metrics_num(m, "label_delay_p99", tallies_delay_quantile(t, 0.99));
+    metrics_int(m, "segments_drawn", (int64_t)t->segments);
+    metrics_int(m, "segments_rolled_back", (int64_t)t->rolled_back);
+    metrics_int(m, "dropped_lag", (int64_t)t->dropped_lag);
+    metrics_int(m, "dropped_schema", (int64_t)t->dropped_schema);
+    metrics_int(m, "dropped_corrupt", (int64_t)t->dropped_corrupt);
+    metrics_int(m, "dropped_evicted_before_checkpoint", (int64_t)t->missing);
+    if (histogram) {
+        for (int i = 0; i < TALLIES_LAGS; i++) {
+            text_buf_add(&b, "%s%.0f", i == 0 ? "[" : ", ", t->lag[i]);
+        }
+        text_buf_add(&b, "]");
+        metrics_raw(m, "policy_lag_histogram", b.data);
+        text_buf_release(&b);
+    }
+}
+
+/* ---- the whole run ---- */
+
+void report_add_window(struct metrics_row *m, const struct tallies *t,
+                       const struct gauges *g)
+{
+    metrics_int(m, "episodes", (int64_t)t->episodes);
+    metrics_int(m, "episodes_last", (int64_t)g->window);
+    metrics_num(m, "return_mean", ratio(g->window_return, g->window));
+    metrics_num(m, "return_ci95", ci95(g->window, g->window_return, g->window_return2));
+    metrics_num(m, "success_rate", ratio(g->window_success, g->window));
+    metrics_num(m, "success_ci95",
+                ci95(g->window, g->window_success, g->window_success));
+    metrics_num(m, "length_mean", ratio(t->lengths, t->episodes));
+    metrics_num(m, "depth_mean", ratio(t->depth, t->episodes));
+}
+
+void report_add_judging(struct metrics_row *m, const struct train *t)
+{
+    static const char *const names[] = {"captions",
+                                        "questions_asked",
+                                        "questions_duplicate",
+                                        "questions_expired",
+                                        "verdicts_label",
+                                        "verdicts_tie",
+                                        "verdicts_abstain",
+                                        "verdicts_unparseable",
+                                        "verdicts_timeout",
+                                        "verdicts_refused",
+                                        "verdicts_overload",
+                                        "verdicts_late",
+                                        "tokens_in",
+                                        "tokens_out"};
+
+    metrics_int(m, "captions_met", (int64_t)t->gauges.captions);
+    metrics_int(m, "labels", (int64_t)t->reward.table.labels);
+    metrics_num(m, "labels_per_million_steps",
+                ratio((double)t->reward.table.labels * 1e6, (double)t->env_steps));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        metrics_int(m, names[i], (int64_t)report_outside(&t->gauges, names[i]));
+    }
+}
+
+static void add_audit(struct metrics_row *m, const struct audit *a, int64_t T)
+{
+    static const char *const reasons[DROP_REASONS] = {NULL,
+                                                      "lag",
+                                                      "corrupt",
+                                                      "schema",
+                                                      "evicted",
+                                                      "lost_store",
+                                                      "evicted_before_checkpoint"};
+    char key[64];
+
+    metrics_int(m, "env_steps_produced", (int64_t)a->total.produced * T);
+    metrics_int(m, "segments_produced", (int64_t)a->total.produced);
+    metrics_int(m, "segments_trained", (int64_t)a->total.trained);
+    metrics_int(m, "segments_waiting", (int64_t)a->total.waiting);
+    metrics_int(m, "segments_in_flight", (int64_t)a->total.in_flight);
+    metrics_int(m, "segments_lost_with_actor", (int64_t)a->total.lost_with_actor);
+    for (int i = 1; i < DROP_REASONS; i++) {
+        text_format(key, sizeof(key), "segments_dropped_%s", reasons[i]);
+        metrics_int(m, key, (int64_t)a->total.dropped[i]);
+    }
+    metrics_int(m, "audit_balances", a->balances ? 1 : 0);
+}
+
+void report_add_segments(struct metrics_row *m, const struct train *t,
+                         const char *store_dir)
+{
+    const int64_t T = t->options.segment_steps;
+    struct audit a;
+
+    if (audit_run(t->options.run_dir, store_dir, &a) == ST_OK) {
+        add_audit(m, &a, T);
+        audit_release(&a);
+        return;
+    }
+    const double taken = report_outside(&t->gauges, "run_taken");
+    metrics_int(m, "env_steps_produced", (int64_t)taken * T);
+    metrics_int(m, "segments_produced", (int64_t)taken);
+    metrics_int(m, "segments_waiting",
+                (int64_t)report_outside(&t->gauges, "segments_waiting"));
+    metrics_int(m, "segments_dropped",
+                (int64_t)report_outside(&t->gauges, "run_dropped"));
+}

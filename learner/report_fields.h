@@ -1,0 +1,26 @@
+#ifndef LEARNER_REPORT_FIELDS_H
+#define LEARNER_REPORT_FIELDS_H
+/* The groups of fields that rows of metrics.jsonl and summary.json are made of. */
+
+#include "common/base/metrics.h"
+#include "learner/train/train.h"
+
+/* One of the I/O thread's counters, summed over ranks, by its name in metrics.jsonl. */
+double report_outside(const struct gauges *g, const char *name);
+
+void report_add_training(struct metrics_row *m, const struct train *t);
+void report_add_rewards(struct metrics_row *m, const struct reward_sums *s);
+void report_add_episodes(struct metrics_row *m, const struct tallies *t,
+                         const struct gauges *g);
+void report_add_lags(struct metrics_row *m, const struct tallies *t, bool histogram);
+void report_add_outside(struct metrics_row *m, const struct gauges *g);
+/* Of the run: episodes, and the last ones with 95 % intervals. */
+void report_add_window(struct metrics_row *m, const struct tallies *t,
+                       const struct gauges *g);
+void report_add_judging(struct metrics_row *m, const struct train *t);
+/* produced, trained, waiting, in flight, dropped by reason: from the audit where it sees
+ * every rank's store, else from the counters of this start. */
+void report_add_segments(struct metrics_row *m, const struct train *t,
+                         const char *store_dir);
+
+#endif

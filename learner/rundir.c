@@ -1,0 +1,234 @@
+#include "learner/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+
+enum { FILE_MOST = 1 << 20, VALUE_MAX = OPTION_TEXT_MAX + 32 };
+
+static void path_in(const char *run_dir, const char *name, char path[PATH_MAX_])
+{
+    text_format(path, PATH_MAX_, "%s/%s", run_dir, name);
+}
+
+/* ---- what may never change ---- */
+
+struct fixed {
+    const char *name;
+    char value[VALUE_MAX];
+};
+enum { FIXED = 7 };
+
+static void fixed_of(const struct learner_options *o, const char *goal, int ranks,
+                     struct fixed f[FIXED])
+{
+    static const char *const names[FIXED] = {"env",  "net",  "segment-steps", "reward",
+                                             "goal", "seed", "ranks"};
+    int i;
+
+    for (i = 0; i < FIXED; i++) {
+        f[i].name = names[i];
+    }
+    text_format(f[0].value, VALUE_MAX, "%s", o->env);
+    text_format(f[1].value, VALUE_MAX, "%s", o->net);
+    text_format(f[2].value, VALUE_MAX, "%" PRId64, o->segment_steps);
+    text_format(f[3].value, VALUE_MAX, "%s", o->reward);
+    text_format(f[4].value, VALUE_MAX, "%s", goal);
+    text_format(f[5].value, VALUE_MAX, "%" PRId64, o->seed);
+    text_format(f[6].value, VALUE_MAX, "%d", ranks);
+}
+
+static enum status check_fixed(const json_t *root, const struct fixed f[FIXED],
+                               const char *run_dir)
+{
+    for (int i = 0; i < FIXED; i++) {
+        const char *was = json_string_value(json_object_get(root, f[i].name));
+        if (was != NULL && strcmp(was, f[i].value) != 0) {
+            LOG_ERROR("RUN-DIFFERS",
+                      "%s of %s was %s and is now %s; it cannot change in a run, take "
+                      "another run directory",
+                      f[i].name, run_dir, was, f[i].value);
+            return ST_INVALID;
+        }
+    }
+    return ST_OK;
+}
+
+/* ---- run.json ---- */
+
+static enum status write_json(const char *run_dir, const struct rundir *d,
+                              const struct fixed f[FIXED])
+{
+    struct text_buf b = {0};
+    char path[PATH_MAX_];
+
+    path_in(run_dir, "run.json", path);
+    text_buf_add(&b,
+                 "{\"run\": \"%016" PRIx64 "\", \"start\": %" PRIu32 ", \"port\": %d",
+                 d->run, d->start, d->port);
+    for (int i = 0; i < FIXED; i++) {
+        text_buf_add(&b, ", \"%s\": ", f[i].name);
+        text_buf_add_json(&b, bytes_text(f[i].value));
+    }
+    text_buf_add(&b, "}\n");
+    const enum status st = file_write_atomic(path, bytes_of(b.data, b.len));
+    text_buf_release(&b);
+    return st;
+}
+
+static enum status parse_json(const char *path, const char *text, size_t len,
+                              const char *run_dir, const struct fixed f[FIXED],
+                              struct rundir *d)
+{
+    json_error_t error;
+    json_t *root = json_loadb(text, len, 0, &error);
+    const char *run = json_string_value(json_object_get(root, "run"));
+    const json_int_t start = json_integer_value(json_object_get(root, "start"));
+    enum status st = ST_CORRUPT;
+
+    if (run != NULL && sscanf(run, "%16" SCNx64, &d->run) == 1 && start >= 1 &&
+        start < UINT32_MAX) {
+        d->start = (uint32_t)start;
+        d->port = (int)json_integer_value(json_object_get(root, "port"));
+        st = check_fixed(root, f, run_dir);
+    } else {
+        LOG_ERROR("RUN-FILE", "%s is not what a learner wrote", path);
+    }
+    json_decref(root);
+    return st;
+}
+
+/* An id that no other run has: when and where it was begun, and by whom. */
+static uint64_t draw_run(const char *run_dir)
+{
+    char text[PATH_MAX_ + 128], host[64] = "";
+
+    (void)gethostname(host, sizeof(host) - 1);
+    text_format(text, sizeof(text), "%s %s %ld %" PRIu64 " %" PRIu64, run_dir, host,
+                (long)getpid(), clock_wall_ms(), clock_ns(clock_system()));
+    const uint64_t run = hash_64(bytes_text(text));
+    return run != 0 ? run : 1; // 0 on the wire means not welcomed yet
+}
+
+static double read_seconds(const char *run_dir)
+{
+    char path[PATH_MAX_], *text;
+    double seconds = 0;
+    size_t len;
+
+    path_in(run_dir, "seconds", path);
+    if (file_read(path, 256, &text, &len) == ST_OK) {
+        (void)text_to_f64(text_trim(text), 0, 1e12, &seconds);
+        mem_free(text);
+    }
+    return seconds;
+}
+
+static enum status read_or_begin(const char *run_dir, const struct fixed f[FIXED],
+                                 struct rundir *d)
+{
+    char path[PATH_MAX_], *text;
+    size_t len;
+
+    path_in(run_dir, "run.json", path);
+    enum status st = file_read(path, FILE_MOST, &text, &len);
+    if (st == ST_OK) {
+        st = parse_json(path, text, len, run_dir, f, d);
+        mem_free(text);
+    } else if (st == ST_NOTFOUND) {
+        d->run = draw_run(run_dir);
+        st = ST_OK;
+    }
+    return st;
+}
+
+enum status rundir_open(const struct learner_options *o, const char *goal, int ranks,
+                        struct rundir *out)
+{
+    struct rundir d = {.lock = -1};
+    struct fixed f[FIXED];
+    char path[PATH_MAX_];
+
+    if (o->run_dir[0] == '\0') {
+        LOG_ERROR("RUN-DIR", "--run-dir needs a directory, as in --run-dir=runs/first");
+        return ST_INVALID;
+    }
+    fixed_of(o, goal, ranks, f);
+    TRY(file_make_dirs(o->run_dir));
+    path_in(o->run_dir, "learner.lock", path);
+    enum status st = file_lock(path, &d.lock);
+    if (st != ST_OK) {
+        if (st == ST_AGAIN) {
+            LOG_ERROR("RUN-LOCKED", "another learner is at work in %s", o->run_dir);
+        }
+        return st;
+    }
+    st = read_or_begin(o->run_dir, f, &d);
+    if (st == ST_OK) {
+        d.start++;
+        d.seconds = read_seconds(o->run_dir);
+        st = write_json(o->run_dir, &d, f);
+    }
+    if (st != ST_OK) {
+        close(d.lock);
+        return st;
+    }
+    *out = d;
+    return ST_OK;
+}
+
+void rundir_close(struct rundir *d)
+{
+    if (d->lock >= 0) {
+        close(d->lock);
+        d->lock = -1;
+    }
+}
+
+enum status rundir_put_port(const struct learner_options *o, const char *goal,
+                            int ranks, struct rundir *d, int port)
+{
+    struct fixed f[FIXED];
+
+    fixed_of(o, goal, ranks, f);
+    d->port = port;
+    return write_json(o->run_dir, d, f);
+}
+
+void rundir_put_quick(const char *run_dir, const char *name, const char *text)
+{
+    static bool told;
+    char path[PATH_MAX_], temp[PATH_MAX_];
+
+    path_in(run_dir, name, path);
+    text_format(temp, sizeof(temp), "%s/.%s.tmp", run_dir, name);
+    const int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const size_t len = strlen(text);
+    const bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if ((!ok || rename(temp, path) != 0) && !told) {
+        told = true;
+        LOG_WARN("RUN-FILE", "cannot write %s, %s", path, strerror(errno));
+    }
+}
+
+void rundir_put_seconds(const char *run_dir, double seconds)
+{
+    char text[TEXT_F64_MAX + 2];
+
+    text_format(text, sizeof(text), "%.3f\n", seconds);
+    rundir_put_quick(run_dir, "seconds", text);
+}

@@ -1,0 +1,35 @@
+#ifndef LEARNER_RUNDIR_H
+#define LEARNER_RUNDIR_H
+/* RUN/run.json: who this run is and what may never change in it; RUN/seconds: the time
+ * used so far. Rank 0 alone writes them, under the lock RUN/learner.lock. Main thread. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/status.h"
+#include "learner/options.h"
+
+struct rundir {
+    uint64_t run;   // id, drawn once
+    uint32_t start; // how many times learners have been started, this one included
+    int port;       // of rank 0 in earlier starts; 0 = none yet
+    double seconds; // used by earlier starts
+    int lock;       // fd
+};
+
+/* Makes or opens the directory, takes its lock, counts this start. ST_INVALID (logged):
+ * env, net, segment-steps, reward, goal, seed or ranks differ from what the run was begun
+ * with (both values named), or there is no --run-dir; ST_AGAIN (logged): another learner
+ * has the lock; ST_CORRUPT, ST_IO (logged). */
+MUST_USE enum status rundir_open(const struct learner_options *o, const char *goal,
+                                 int ranks, struct rundir *out);
+void rundir_close(struct rundir *d);
+MUST_USE enum status rundir_put_port(const struct learner_options *o, const char *goal,
+                                     int ranks, struct rundir *d, int port);
+/* Replaced as a whole but not synced: a second lost with the machine is no loss. Failures
+ * are logged once. */
+void rundir_put_seconds(const char *run_dir, double seconds);
+/* Writes RUN/`name` the same way. */
+void rundir_put_quick(const char *run_dir, const char *name, const char *text);
+
+#endif

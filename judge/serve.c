@@ -327,7 +327,10 @@ static enum status take_frame(struct serve *s)
     struct frame_header h;
 
     TRY(frame_read_header(s->frame.bytes, &h));
-    if (h.kind != FRAME_JUDGE_WELCOME && h.run != s->run) {
+    // These come from a learner that does not know us, or we not it.
+    const bool any_run =
+        h.kind == FRAME_JUDGE_WELCOME || h.kind == FRAME_WHO || h.kind == FRAME_REFUSE;
+    if (!any_run && h.run != s->run) {
         return ST_OK; // queued by a run that is gone
     }
     s->heard_ms = clock_ms(s->clock);

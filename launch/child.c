@@ -57,6 +57,14 @@ static void give_up(struct child *c, const char *why, const char *end)
     tail_print_last(&c->tail);
 }
 
+void child_finished(struct child *c, int wait_status)
+{
+    c->exit_code = process_exit_code(wait_status);
+    c->state = CHILD_DONE;
+    process_signal_session(c->pid, SIGKILL);
+    c->pid = 0;
+}
+
 void child_ended(struct child *c, int wait_status, bool may_end, uint64_t now_ms)
 {
     char end[128];

@@ -34,6 +34,8 @@ MUST_USE enum status child_start_if_due(struct child *c, uint64_t now_ms);
  * with its last lines: exit 2, or dies too often) or CHILD_WAITING for the next start
  * (logged). What its session left behind is killed. */
 void child_ended(struct child *c, int wait_status, bool may_end, uint64_t now_ms);
+/* It ended when it was to end, however it did: CHILD_DONE, nothing logged. */
+void child_finished(struct child *c, int wait_status);
 /* Signals it; SIGKILL reaches everything that it started, too. */
 void child_signal(const struct child *c, int signal);
 

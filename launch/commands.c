@@ -22,8 +22,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"train", train_main, NULL, "start a run, or go on with one"},
-    {"status", status_main, NULL, "how far a run is"},
+    {"train", starting_main, NULL, "start a run, or go on with one"},
+    {"status", reporting_main, NULL, "how far a run is"},
     {"stop", stopping_main, NULL, "end a run in order"},
     {"eval", NULL, "minos-actor", "play held-out episodes with a run's policy"},
     {"watch", NULL, "minos-actor", "watch a run's policy play"},
@@ -89,9 +89,9 @@ static const struct command *find(const char *word)
         }
     }
     const char *nearest = text_nearest(word, names, COMMANDS);
-    fprintf(stderr, "minos: %s: no such command; %s%s\n", word,
+    fprintf(stderr, "minos: %s: no such command; %s%s%s\n", word,
             nearest != NULL ? "did you mean " : "minos help lists them",
-            nearest != NULL ? nearest : "");
+            nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
     return NULL;
 }
 
@@ -114,12 +114,12 @@ static int bench_dispatch(int argc, char **argv)
         return EXIT_DONE;
     }
     const char *nearest = text_nearest(word, names, BENCHES);
-    fprintf(stderr, "minos bench: %s: no such bench; %s%s\n",
+    fprintf(stderr, "minos bench: %s: no such bench; %s%s%s\n",
             word[0] != '\0' ? word : "no name given",
             nearest != NULL
                 ? "did you mean "
                 : "env, infer, crypt-calibrate, update, bus, store or codec",
-            nearest != NULL ? nearest : "");
+            nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
     return EXIT_USAGE;
 }
 

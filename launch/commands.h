@@ -6,8 +6,8 @@
 /* Dispatches argv[1]; an unknown word is an error that names the nearest, exit 2. */
 int commands_main(int argc, char **argv);
 
-int train_main(int argc, char **argv);  // launch/train.c
-int status_main(int argc, char **argv); // launch/status.c
-int stopping_main(int argc, char **argv);
+int starting_main(int argc, char **argv);  // train
+int reporting_main(int argc, char **argv); // status
+int stopping_main(int argc, char **argv);  // stop
 
 #endif

@@ -6,7 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "launch/commands.h"
-#include "launch/rundir.h"
+#include "launch/runstate.h"
 
 enum { LOOK_MS = 200 };
 
@@ -19,12 +19,12 @@ int stopping_main(int argc, char **argv)
     int code;
 
     log_open("minos", -1, LOG_INFO_);
-    if (!rundir_parse(argc, argv, &o, &code)) {
+    if (!runstate_parse(argc, argv, &o, &code)) {
         return code;
     }
-    enum run_state state = rundir_state(o.run_dir);
+    enum run_state state = runstate_of(o.run_dir);
     if (state == RUN_DONE || state == RUN_STOPPED) {
-        printf("%s: %s already\n", o.run_dir, rundir_state_name(state));
+        printf("%s: %s already\n", o.run_dir, runstate_name(state));
         return EXIT_DONE;
     }
     (void)text_format(path, sizeof(path), "%s/control", o.run_dir);
@@ -38,12 +38,12 @@ int stopping_main(int argc, char **argv)
     const uint64_t end_ms = clock_ms(clock) + (uint64_t)(o.timeout * 1000);
     while (state != RUN_DONE && state != RUN_STOPPED && clock_ms(clock) < end_ms) {
         clock_sleep_ms(LOOK_MS);
-        state = rundir_state(o.run_dir);
+        state = runstate_of(o.run_dir);
     }
     if (o.timeout > 0 && state != RUN_DONE) {
         fprintf(stderr,
                 "minos stop: %s has not ended in order within %.0f s, it is %s\n",
-                o.run_dir, o.timeout, rundir_state_name(state));
+                o.run_dir, o.timeout, runstate_name(state));
         return EXIT_FAILED;
     }
     printf("%s: %s\n", o.run_dir, o.timeout > 0 ? "stopped" : "asked to stop");

@@ -188,9 +188,9 @@ static bool any_running(const struct supervise *s)
 }
 
 /* Moves from phase to phase as time and deaths go. */
-static void advance(struct supervise *s, uint64_t now_ms)
+static void advance(struct supervise *s)
 {
-    const uint64_t spent = now_ms - s->phase_ms;
+    const uint64_t spent = clock_ms(clock_system()) - s->phase_ms;
 
     if (s->phase == PHASE_ORDER) {
         if (spent >= HURRY_MS && !s->told_again) {
@@ -218,25 +218,40 @@ static void advance(struct supervise *s, uint64_t now_ms)
 
 /* ---- while it goes ---- */
 
-/* The learner ended: done, given up, or to be started again. */
+/* The learner ended while the run goes on: done, given up, or to be started again. */
 static void after_learner(struct supervise *s)
 {
     const struct child *c = &s->children[0];
 
     if (c->state == CHILD_DONE) {
-        s->code = s->phase == PHASE_RUN ? EXIT_DONE : s->code;
+        s->code = EXIT_DONE;
         enter(s, PHASE_LEAVE);
     } else if (c->state == CHILD_GIVEN_UP) {
         s->code = c->exit_code == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
         signal_all(s, SIGTERM);
         enter(s, PHASE_TERM);
-    } else if (s->phase != PHASE_RUN) {
-        LOG_ERROR("TRAIN-LOST", "the learner died while stopping; the run can go on "
-                                "from its last checkpoint");
-        s->code = EXIT_FAILED;
-        signal_all(s, SIGTERM);
-        enter(s, PHASE_TERM);
     }
+}
+
+/* A child ended that was to end. */
+static void after_order(struct supervise *s, struct child *c, int wait_status)
+{
+    char how[128];
+
+    child_finished(c, wait_status);
+    if (c != &s->children[0] || s->phase != PHASE_ORDER) {
+        return;
+    }
+    if (c->exit_code != EXIT_DONE) {
+        process_describe_end(wait_status, how, sizeof(how));
+        LOG_ERROR(
+            "TRAIN-LOST",
+            "the learner ended %s while stopping; the run can go on from its last "
+            "checkpoint",
+            how);
+        s->code = EXIT_FAILED;
+    }
+    enter(s, PHASE_LEAVE);
 }
 
 static void reap(struct supervise *s)
@@ -252,9 +267,8 @@ static void reap(struct supervise *s)
             }
             progress_clear();
             tail_follow(&c->tail, NULL);
-            if (s->phase != PHASE_RUN && i > 0) {
-                c->state = CHILD_DONE; // however it ended, it was to end
-                process_signal_session(pid, SIGKILL);
+            if (s->phase != PHASE_RUN) {
+                after_order(s, c, wait_status);
                 continue;
             }
             child_ended(c, wait_status, i == 0, clock_ms(clock_system()));
@@ -301,7 +315,7 @@ static void tick(struct supervise *s)
     for (int i = 0; i < s->count; i++) {
         tail_follow(&s->children[i].tail, progress_clear);
     }
-    advance(s, now_ms);
+    advance(s);
     if (!s->plan->quiet && s->phase < PHASE_LEAVE) {
         progress_show(s->plan->run_dir, now_ms);
     }

@@ -285,6 +285,22 @@ static void an_answer_is_kept_until_acknowledged(void **state)
     assert_int_equal(t.asked, 1);
 }
 
+static void a_who_counts_whatever_run_it_names_and_a_question_does_not(void **state)
+{
+    struct frame_header h = header(FRAME_WHO);
+
+    (void)state;
+    join();
+    h.run = 0;
+    learner_send(codec_encode_bare(t.codec, &h));
+    assert_int_equal(turn(0), ST_OK);
+    assert_int_equal(t.hellos, 3);
+    send_welcome(RUN + 1, "treasure");
+    ask(1, "yes"); // of RUN
+    assert_int_equal(turn(0), ST_OK);
+    assert_int_equal(t.verdicts, 0);
+}
+
 static void answers_for_another_run_are_dropped(void **state)
 {
     (void)state;
@@ -536,6 +552,7 @@ int main(void)
         TEST(a_question_is_answered_and_repeated_from_the_cache),
         TEST(a_question_with_another_purpose_is_asked_anew),
         TEST(an_answer_is_kept_until_acknowledged),
+        TEST(a_who_counts_whatever_run_it_names_and_a_question_does_not),
         TEST(answers_for_another_run_are_dropped),
         TEST(more_than_the_desk_holds_is_an_overload),
         TEST(a_question_past_its_deadline_is_answered_timeout_by_the_judge),

@@ -1,0 +1,26 @@
+#ifndef TESTS_SUPPORT_RUNNER_H
+#define TESTS_SUPPORT_RUNNER_H
+/* Starts programs for process tests, catches what they write, finds and counts the
+ * processes of a run directory. One thread. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Starts a program with arguments up to NULL, stdout and stderr into DIR/out. */
+pid_t runner_start(const char *dir, const char *program, ...);
+/* Waits for its end; kills it after `most_ms`: -1. The exit code, 128 + signal. */
+int runner_wait(pid_t pid, uint64_t most_ms);
+/* runner_start() and runner_wait() of 60 s. */
+int runner_run(const char *dir, const char *program, ...);
+/* What was written to DIR/out, good until the next call. */
+const char *runner_output(const char *dir);
+
+/* Processes (not zombies) whose command line holds both words; the first one's pid. */
+int runner_count(const char *word, const char *other, pid_t *first);
+/* Waits until DIR/name exists and has at least `lines` lines; false after 20 s. */
+bool runner_wait_file(const char *dir, const char *name, int lines);
+/* Waits until cond() holds; false after most_ms. */
+bool runner_wait_for(bool (*cond)(void *arg), void *arg, uint64_t most_ms);
+
+#endif

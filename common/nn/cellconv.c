@@ -76,14 +76,11 @@ static void build_row(struct cellconv *c, int slot)
     float *row = c->table + (size_t)slot * ROW;
     embed(e, c, c->glyphs.glyph_of[slot]);
     for (int k = 0; k < KK; k++) {
-        vec16 lo = {0}, hi = {0};
+        struct vec32 sum = vec_zero();
         for (int i = 0; i < E; i++) {
-            const float *w = c->wt + (k * E + i) * CH;
-            lo += vec_get(w) * e[i];
-            hi += vec_get(w + 16) * e[i];
+            sum = vec_fma(sum, vec_get(c->wt + (k * E + i) * CH), e[i]);
         }
-        vec_put(row + k * CH, lo);
-        vec_put(row + k * CH + 16, hi);
+        vec_put(row + k * CH, sum);
     }
 }
 
@@ -102,7 +99,7 @@ static void find_slots(struct cellconv *c, struct glyphs *g, const uint8_t *char
 void cellconv_forward(struct cellconv *c, float *y, const uint8_t *chars,
                       const uint8_t *colors, int N)
 {
-    const vec16 blo = vec_get(c->p.b->w), bhi = vec_get(c->p.b->w + 16);
+    const struct vec32 b = vec_get(c->p.b->w);
     for (int n = 0; n < N; n++) {
         if (!glyphs_have_room(&c->glyphs, SEEN * SEEN)) {
             glyphs_clear(&c->glyphs); // begin again: what is in use comes back
@@ -116,15 +113,13 @@ void cellconv_forward(struct cellconv *c, float *y, const uint8_t *chars,
         for (int oy = 0; oy < O; oy++) {
             for (int ox = 0; ox < O; ox++) {
                 const uint16_t *at = c->slot + oy * STRIDE * POLICY_CROP + ox * STRIDE;
-                vec16 lo = blo, hi = bhi;
+                struct vec32 sum = b;
                 for (int k = 0; k < KK; k++) {
                     const float *row = c->table + k * CH +
                                        (size_t)at[k / K * POLICY_CROP + k % K] * ROW;
-                    lo += vec_get(row);
-                    hi += vec_get(row + 16);
+                    sum = vec_sum(sum, vec_get(row));
                 }
-                vec_put(y, lo);
-                vec_put(y + 16, hi);
+                vec_put(y, sum);
                 y += CH;
             }
         }
@@ -140,12 +135,11 @@ static void contract_row(struct cellconv *c, const float *d, uint16_t glyph)
     float de[E] = {0};
     embed(e, c, glyph);
     for (int k = 0; k < KK; k++) {
-        const vec16 lo = vec_get(d + k * CH), hi = vec_get(d + k * CH + 16);
+        const struct vec32 dk = vec_get(d + k * CH);
         for (int i = 0; i < E; i++) {
             const int at = (k * E + i) * CH;
-            vec_add(c->dwt + at, lo * e[i]);
-            vec_add(c->dwt + at + 16, hi * e[i]);
-            de[i] += vec_sum(vec_get(c->wt + at) * lo + vec_get(c->wt + at + 16) * hi);
+            vec_put(c->dwt + at, vec_fma(vec_get(c->dwt + at), dk, e[i]));
+            de[i] += vec_dot(vec_get(c->wt + at), dk);
         }
     }
     for (int i = 0; i < E; i++) {
@@ -172,7 +166,7 @@ void cellconv_contract(struct cellconv *c)
 void cellconv_backward(struct cellconv *c, const float *dy, const uint8_t *chars,
                        const uint8_t *colors, int N)
 {
-    vec16 blo = {0}, bhi = {0};
+    struct vec32 db = vec_zero();
     for (int n = 0; n < N; n++) {
         if (!glyphs_have_room(&c->dglyphs, SEEN * SEEN)) {
             cellconv_contract(c);
@@ -182,19 +176,16 @@ void cellconv_backward(struct cellconv *c, const float *dy, const uint8_t *chars
         for (int oy = 0; oy < O; oy++) {
             for (int ox = 0; ox < O; ox++) {
                 const uint16_t *at = c->slot + oy * STRIDE * POLICY_CROP + ox * STRIDE;
-                const vec16 lo = vec_get(dy), hi = vec_get(dy + 16);
+                const struct vec32 d = vec_get(dy);
                 for (int k = 0; k < KK; k++) {
                     float *row = c->dtable + k * CH +
                                  (size_t)at[k / K * POLICY_CROP + k % K] * ROW;
-                    vec_add(row, lo);
-                    vec_add(row + 16, hi);
+                    vec_add(row, d);
                 }
-                blo += lo;
-                bhi += hi;
+                db = vec_sum(db, d);
                 dy += CH;
             }
         }
     }
-    vec_add(c->p.b->g, blo);
-    vec_add(c->p.b->g + 16, bhi);
+    vec_add(c->p.b->g, db);
 }

@@ -63,14 +63,14 @@ static void fold(float *dx, const float *cols, const struct conv_shape *c, int N
 }
 
 void conv_forward(float *y, const float *x, float *cols, const struct conv_shape *c,
-                  const struct param *w, const struct param *b, int N)
+                  const struct panels *w, const struct param *b, int N)
 {
     const int O = conv_out(c), chunk = chunk_rows(c);
     const size_t in = (size_t)(c->S * c->S * c->IN), out = (size_t)(O * O * c->OUT);
     for (int n = 0; n < N; n += chunk) {
         const int M = N - n < chunk ? N - n : chunk;
         unfold(cols, x + (size_t)n * in, c, M);
-        linear_forward(y + (size_t)n * out, cols, w, b, M * O * O);
+        linear_forward_packed(y + (size_t)n * out, cols, w, b, M * O * O);
     }
 }
 

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "common/nn/panels.h"
 #include "common/nn/param.h"
 
 struct conv_shape {
@@ -23,7 +24,7 @@ static inline int conv_out(const struct conv_shape *c)
 /* Floats of scratch: one chunk unfolded. */
 size_t conv_scratch(const struct conv_shape *c);
 void conv_forward(float *y, const float *x, float *cols, const struct conv_shape *c,
-                  const struct param *w, const struct param *b, int N);
+                  const struct panels *w, const struct param *b, int N);
 /* Adds into w->g and b->g. Overwrites dx unless it is NULL. */
 void conv_backward(float *dx, const float *dy, const float *x, float *cols,
                    const struct conv_shape *c, const struct param *w,

@@ -7,7 +7,6 @@
 #include "common/nn/act.h"
 #include "common/nn/init.h"
 #include "common/nn/linear.h"
-#include "common/nn/mat.h"
 
 void gru_declare(struct gru *g, struct params *p, int IN, int H)
 {
@@ -28,7 +27,17 @@ void gru_alloc(struct gru *g, int max_rows, int max_sequences, bool train)
     if (train) {
         g->dph = mem_new(rows * 3 * H, sizeof(float));
         g->carry = mem_new(B * H, sizeof(float));
+        panels_open(&g->h_nn, g->wh->w, false, g->H, 3 * g->H);
     }
+    panels_open(&g->x_nt, g->wx->w, true, 3 * g->H, g->IN);
+    panels_open(&g->h_nt, g->wh->w, true, 3 * g->H, g->H);
+}
+
+void gru_changed(struct gru *g)
+{
+    panels_pack(&g->x_nt);
+    panels_pack(&g->h_nt);
+    panels_pack(&g->h_nn);
 }
 
 void gru_release(struct gru *g)
@@ -39,6 +48,9 @@ void gru_release(struct gru *g)
     mem_free(g->ph);
     mem_free(g->dph);
     mem_free(g->carry);
+    panels_release(&g->x_nt);
+    panels_release(&g->h_nt);
+    panels_release(&g->h_nn);
     *g = (struct gru){0};
 }
 
@@ -76,7 +88,7 @@ void gru_forward(struct gru *g, float *h, const float *x, const float *state0,
     const float *last = state0;
 
     // The inputs' product needs no state: one product of all T*B rows.
-    linear_forward(g->px, x, g->wx, g->bx, T * B);
+    linear_forward_packed(g->px, x, &g->x_nt, g->bx, T * B);
     for (int t = 0; t < T; t++) {
         const size_t row = (size_t)t * (size_t)B;
         float *before = g->before + row * H;
@@ -86,7 +98,7 @@ void gru_forward(struct gru *g, float *h, const float *x, const float *state0,
                 memset(before + (size_t)b * H, 0, H * sizeof(float));
             }
         }
-        linear_forward(g->ph, before, g->wh, g->bh, B);
+        linear_forward_packed(g->ph, before, &g->h_nt, g->bh, B);
         for (size_t b = 0; b < (size_t)B; b++) {
             cell_forward(h + (row + b) * H, g->gates + (row + b) * 4 * H,
                          g->px + (row + b) * 3 * H, g->ph + b * 3 * H, before + b * H,
@@ -136,7 +148,7 @@ void gru_backward(struct gru *g, float *dx, const float *dh, const float *x,
         if (t == 0) {
             break; // state0 is a constant
         }
-        mat_nn(g->carry, 1, g->dph + row * 3 * H, g->wh->w, B, g->H, 3 * g->H);
+        panels_mul(g->carry, 1, g->dph + row * 3 * H, &g->h_nn, B);
         for (size_t b = 0; starts != NULL && b < (size_t)B; b++) {
             if (starts[row + b]) {
                 memset(g->carry + b * H, 0, H * sizeof(float));

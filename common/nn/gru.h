@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/base/rng.h"
+#include "common/nn/panels.h"
 #include "common/nn/param.h"
 
 struct gru {
@@ -19,14 +20,17 @@ struct gru {
     /* Of all rows, kept for backward: the products (rows,3H), r z n and Un h + cn
      * (rows,4H), and the state before each step, zeroed at starts (rows,H). */
     float *px, *gates, *before;
-    float *ph;          // (B,3H): U h + c of one step
-    float *dph, *carry; // (rows,3H), (B,H); NULL unless training
+    float *ph;                      // (B,3H): U h + c of one step
+    float *dph, *carry;             // (rows,3H), (B,H); NULL unless training
+    struct panels x_nt, h_nt, h_nn; // wx, wh, and wh for the way back
 };
 
 /* Declares gru.wx, gru.bx, gru.wh, gru.bh in p. */
 void gru_declare(struct gru *g, struct params *p, int IN, int H);
 void gru_alloc(struct gru *g, int max_rows, int max_sequences, bool train);
 void gru_release(struct gru *g);
+/* After the weights changed, before the next forward. */
+void gru_changed(struct gru *g);
 /* torch's: everything uniform in +-1/sqrt(H), biases too. */
 void gru_init(struct gru *g, struct rng *rng);
 

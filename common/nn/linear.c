@@ -22,6 +22,13 @@ void linear_forward(float *y, const float *x, const struct param *w,
     mat_nt(y, 1, x, w->w, N, w->rows, w->cols);
 }
 
+void linear_forward_packed(float *y, const float *x, const struct panels *w,
+                           const struct param *b, int N)
+{
+    linear_fill_bias(y, b, N);
+    panels_mul(y, 1, x, w, N);
+}
+
 void linear_backward_bias(const struct param *b, const float *dy, int N)
 {
     const int OUT = b->cols;

@@ -45,6 +45,11 @@ void mat_set_threads(int threads)
     openblas_set_num_threads(threads);
 }
 
+int mat_threads(void)
+{
+    return openblas_get_num_threads();
+}
+
 const char *mat_core_name(void)
 {
     return openblas_get_corename();

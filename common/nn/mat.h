@@ -11,6 +11,7 @@ void mat_nn(float *c, int add, const float *a, const float *b, int M, int N, int
 void mat_tn(float *c, int add, const float *a, const float *b, int M, int N, int K);
 
 void mat_set_threads(int threads);
+int mat_threads(void);
 const char *mat_core_name(void); // what OpenBLAS chose: "SkylakeX", "Cooperlake", …
 
 #endif

@@ -61,15 +61,12 @@ void ngram_forward(float y[NGRAM_DIM], struct bytes text, const struct param *w)
 {
     uint16_t rows[NGRAM_MOST];
     const int n = ngram_rows(rows, text);
-    vec16 lo = {0}, hi = {0};
+    struct vec32 sum = vec_zero();
     for (int i = 0; i < n; i++) {
-        const float *row = w->w + (size_t)rows[i] * NGRAM_DIM;
-        lo += vec_get(row);
-        hi += vec_get(row + 16);
+        sum = vec_sum(sum, vec_get(w->w + (size_t)rows[i] * NGRAM_DIM));
     }
     const float scale = n > 0 ? 1.0f / sqrtf((float)n) : 0.0f;
-    vec_put(y, lo * scale);
-    vec_put(y + 16, hi * scale);
+    vec_put(y, vec_fma(vec_zero(), sum, scale));
 }
 
 void ngram_backward(const float dy[NGRAM_DIM], struct bytes text, const struct param *w)
@@ -77,10 +74,8 @@ void ngram_backward(const float dy[NGRAM_DIM], struct bytes text, const struct p
     uint16_t rows[NGRAM_MOST];
     const int n = ngram_rows(rows, text);
     const float scale = n > 0 ? 1.0f / sqrtf((float)n) : 0.0f;
-    const vec16 lo = vec_get(dy) * scale, hi = vec_get(dy + 16) * scale;
+    const struct vec32 d = vec_fma(vec_zero(), vec_get(dy), scale);
     for (int i = 0; i < n; i++) {
-        float *g = w->g + (size_t)rows[i] * NGRAM_DIM;
-        vec_add(g, lo);
-        vec_add(g + 16, hi);
+        vec_add(w->g + (size_t)rows[i] * NGRAM_DIM, d);
     }
 }

@@ -39,6 +39,7 @@ struct policy {
     const struct param *policy_w, *policy_b, *value_w, *value_b;
     int max_rows, max_sequences, F; // F = what the heads read: H, or H + width
     bool train;
+    bool stale; // what is derived from the weights is older than they
     uint64_t digest;
     float *x, *h, *feat, *logits, *values; // of all rows
     float *dx, *dh, *dfeat;                // NULL unless training
@@ -245,7 +246,16 @@ uint64_t policy_digest(const struct policy *p)
 
 void policy_weights_changed(struct policy *p)
 {
-    p->kind->changed(p->encoder);
+    p->stale = true;
+}
+
+static void refresh(struct policy *p)
+{
+    if (p->stale) {
+        p->kind->changed(p->encoder);
+        gru_changed(&p->gru);
+        p->stale = false;
+    }
 }
 
 /* What the heads read: h, or [h | x]. */
@@ -269,6 +279,7 @@ static void forward(struct policy *p, const struct policy_input *in, int T, int 
 {
     const int N = T * B;
     CHECK(T > 0 && B > 0 && B <= p->max_sequences && N <= p->max_rows);
+    refresh(p);
     p->kind->forward(p->encoder, p->x, in, N);
     gru_forward(&p->gru, p->h, p->x, state0, starts, T, B);
     const float *feat = features(p, N);

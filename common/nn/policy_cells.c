@@ -36,6 +36,7 @@ struct policy_cells {
     const struct param *dense_w, *dense_b, *stats_w, *stats_b, *ngrams, *action;
     int actions, max_captions;
     struct cellconv *conv1;
+    struct panels conv2, dense;
     // activations of all rows, kept for backward
     float *y1, *y2, *y3, *stats_in, *y4, *captions;
     uint8_t *prev;
@@ -73,6 +74,8 @@ void policy_cells_alloc(struct policy_cells *c, int max_rows, int max_captions,
     const struct cellconv_params conv1 = {c->chars, c->colors, c->conv1_w, c->conv1_b};
     c->max_captions = max_captions;
     c->conv1 = cellconv_new(&conv1, train);
+    panels_open(&c->conv2, c->conv2_w->w, true, c->conv2_w->rows, c->conv2_w->cols);
+    panels_open(&c->dense, c->dense_w->w, true, DENSE, CONV2);
     c->y1 = floats(max_rows, CONV1);
     c->y2 = floats(max_rows, CONV2);
     c->y3 = floats(max_rows, DENSE);
@@ -102,6 +105,8 @@ void policy_cells_free(struct policy_cells *c)
     }
     mem_free(c->prev);
     cellconv_free(c->conv1);
+    panels_release(&c->conv2);
+    panels_release(&c->dense);
     mem_free(c);
 }
 
@@ -125,6 +130,8 @@ void policy_cells_init(struct policy_cells *c, struct rng *rng)
 void policy_cells_changed(struct policy_cells *c)
 {
     cellconv_changed(c->conv1);
+    panels_pack(&c->conv2);
+    panels_pack(&c->dense);
 }
 
 void policy_cells_forward(struct policy_cells *c, float *x,
@@ -133,9 +140,9 @@ void policy_cells_forward(struct policy_cells *c, float *x,
     CHECK(in->U >= 1 && in->U <= c->max_captions);
     cellconv_forward(c->conv1, c->y1, in->chars, in->colors, N);
     act_relu(c->y1, (size_t)N * CONV1);
-    conv_forward(c->y2, c->y1, c->cols, &CONV2_SHAPE, c->conv2_w, c->conv2_b, N);
+    conv_forward(c->y2, c->y1, c->cols, &CONV2_SHAPE, &c->conv2, c->conv2_b, N);
     act_relu(c->y2, (size_t)N * CONV2);
-    linear_forward(c->y3, c->y2, c->dense_w, c->dense_b, N);
+    linear_forward_packed(c->y3, c->y2, &c->dense, c->dense_b, N);
     act_relu(c->y3, (size_t)N * DENSE);
 
     for (size_t n = 0; n < (size_t)N; n++) {

@@ -31,9 +31,10 @@ static const struct conv_shape CONV2_SHAPE = {
 static const struct conv_shape CONV3_SHAPE = {
     .S = 7, .IN = 64, .K = 3, .STRIDE = 2, .OUT = 128};
 
-/* w, b of one layer. */
+/* w, b of one layer; w packed too where the product is large. */
 struct layer {
     const struct param *w, *b;
+    struct panels packed;
 };
 
 /* dense, ELU, dense, ELU: activations and gradients of its rows. */
@@ -55,7 +56,8 @@ struct policy_tiles {
 static struct layer layer(struct params *p, const char *w, const char *b, int OUT,
                           int IN)
 {
-    return (struct layer){params_declare(p, w, OUT, IN), params_declare(p, b, 1, OUT)};
+    return (struct layer){.w = params_declare(p, w, OUT, IN),
+                          .b = params_declare(p, b, 1, OUT)};
 }
 
 struct policy_tiles *policy_tiles_new(struct params *p)
@@ -70,6 +72,11 @@ struct policy_tiles *policy_tiles_new(struct params *p)
     c->message.one = layer(p, "tiles.message1.w", "tiles.message1.b", HEAD, MESSAGE);
     c->message.two = layer(p, "tiles.message2.w", "tiles.message2.b", HEAD, HEAD);
     return c;
+}
+
+static void layer_pack_open(struct layer *l)
+{
+    panels_open(&l->packed, l->w->w, true, l->w->rows, l->w->cols);
 }
 
 static float *floats(int rows, int width)
@@ -117,6 +124,9 @@ void policy_tiles_alloc(struct policy_tiles *c, int max_rows, int max_captions,
 {
     const size_t two = conv_scratch(&CONV2_SHAPE), three = conv_scratch(&CONV3_SHAPE);
     c->max_captions = max_captions;
+    layer_pack_open(&c->conv2);
+    layer_pack_open(&c->conv3);
+    layer_pack_open(&c->dense);
     c->tiles = tileconv_new(c->conv1.w, c->conv1.b, train);
     c->cols = mem_new(two > three ? two : three, sizeof(float));
     c->y1 = floats(max_rows, CONV1);
@@ -145,6 +155,9 @@ void policy_tiles_free(struct policy_tiles *c)
     head_release(&c->stats);
     head_release(&c->message);
     tileconv_free(c->tiles);
+    panels_release(&c->conv2.packed);
+    panels_release(&c->conv3.packed);
+    panels_release(&c->dense.packed);
     mem_free(c);
 }
 
@@ -162,6 +175,9 @@ void policy_tiles_init(struct policy_tiles *c, struct rng *rng)
 void policy_tiles_changed(struct policy_tiles *c)
 {
     tileconv_changed(c->tiles);
+    panels_pack(&c->conv2.packed);
+    panels_pack(&c->conv3.packed);
+    panels_pack(&c->dense.packed);
 }
 
 /* 256 floats of a caption's bytes over 255, 0 after its end. */
@@ -180,11 +196,11 @@ void policy_tiles_forward(struct policy_tiles *c, float *x,
     CHECK(in->U >= 1 && in->U <= c->max_captions);
     tileconv_forward(c->tiles, c->y1, in->chars, in->colors, N);
     act_elu(c->y1, (size_t)N * CONV1);
-    conv_forward(c->y2, c->y1, c->cols, &CONV2_SHAPE, c->conv2.w, c->conv2.b, N);
+    conv_forward(c->y2, c->y1, c->cols, &CONV2_SHAPE, &c->conv2.packed, c->conv2.b, N);
     act_elu(c->y2, (size_t)N * CONV2);
-    conv_forward(c->y3, c->y2, c->cols, &CONV3_SHAPE, c->conv3.w, c->conv3.b, N);
+    conv_forward(c->y3, c->y2, c->cols, &CONV3_SHAPE, &c->conv3.packed, c->conv3.b, N);
     act_elu(c->y3, (size_t)N * CONV3);
-    linear_forward(c->y4, c->y3, c->dense.w, c->dense.b, N);
+    linear_forward_packed(c->y4, c->y3, &c->dense.packed, c->dense.b, N);
     act_elu(c->y4, (size_t)N * IMAGE);
 
     for (size_t n = 0; n < (size_t)N; n++) {

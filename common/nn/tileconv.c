@@ -114,16 +114,14 @@ static void build_row(struct tileconv *c, int slot)
     tile_of(tile, c, glyph);
     for (int s = 0; s < SPANS * SPANS; s++) {
         const struct span *v = &SPAN[s / SPANS], *h = &SPAN[s % SPANS];
-        vec16 lo = {0}, hi = {0};
+        struct vec32 sum = vec_zero();
         for (int i = 0; i < v->count * h->count; i++) {
             const int y = i / h->count, x = i % h->count;
             const float pixel = tile[(v->pixel + y) * PX + h->pixel + x];
             const float *w = tint + ((v->tap + y) * K + h->tap + x) * CH;
-            lo += vec_get(w) * pixel;
-            hi += vec_get(w + 16) * pixel;
+            sum = vec_fma(sum, vec_get(w), pixel);
         }
-        vec_put(row + s * CH, lo);
-        vec_put(row + s * CH + 16, hi);
+        vec_put(row + s * CH, sum);
     }
 }
 
@@ -150,7 +148,7 @@ static inline void corners(size_t at[4], const uint16_t *slot, int oy, int ox)
 void tileconv_forward(struct tileconv *c, float *y, const uint8_t *chars,
                       const uint8_t *colors, int N)
 {
-    const vec16 blo = vec_get(c->b->w), bhi = vec_get(c->b->w + 16);
+    const struct vec32 b = vec_get(c->b->w);
     for (int n = 0; n < N; n++) {
         if (!glyphs_have_room(&c->glyphs, POLICY_CELLS)) {
             glyphs_clear(&c->glyphs); // begin again: what is in use comes back
@@ -164,14 +162,12 @@ void tileconv_forward(struct tileconv *c, float *y, const uint8_t *chars,
         for (int oy = 0; oy < O; oy++) {
             for (int ox = 0; ox < O; ox++) {
                 size_t at[4];
-                vec16 lo = blo, hi = bhi;
+                struct vec32 sum = b;
                 corners(at, c->slot, oy, ox);
                 for (int i = 0; i < 4; i++) {
-                    lo += vec_get(c->table + at[i]);
-                    hi += vec_get(c->table + at[i] + 16);
+                    sum = vec_sum(sum, vec_get(c->table + at[i]));
                 }
-                vec_put(y, lo);
-                vec_put(y + 16, hi);
+                vec_put(y, sum);
                 y += CH;
             }
         }
@@ -185,13 +181,12 @@ static void contract_row(struct tileconv *c, const float *d, uint16_t glyph)
     tile_of(tile, c, glyph);
     for (int s = 0; s < SPANS * SPANS; s++) {
         const struct span *v = &SPAN[s / SPANS], *h = &SPAN[s % SPANS];
-        const vec16 lo = vec_get(d + s * CH), hi = vec_get(d + s * CH + 16);
+        const struct vec32 ds = vec_get(d + s * CH);
         for (int i = 0; i < v->count * h->count; i++) {
             const int y = i / h->count, x = i % h->count;
             const float pixel = tile[(v->pixel + y) * PX + h->pixel + x];
             float *g = dtint + ((v->tap + y) * K + h->tap + x) * CH;
-            vec_add(g, lo * pixel);
-            vec_add(g + 16, hi * pixel);
+            vec_put(g, vec_fma(vec_get(g), ds, pixel));
         }
     }
 }
@@ -222,7 +217,7 @@ void tileconv_contract(struct tileconv *c)
 void tileconv_backward(struct tileconv *c, const float *dy, const uint8_t *chars,
                        const uint8_t *colors, int N)
 {
-    vec16 blo = {0}, bhi = {0};
+    struct vec32 db = vec_zero();
     for (int n = 0; n < N; n++) {
         if (!glyphs_have_room(&c->dglyphs, POLICY_CELLS)) {
             tileconv_contract(c);
@@ -232,18 +227,15 @@ void tileconv_backward(struct tileconv *c, const float *dy, const uint8_t *chars
         for (int oy = 0; oy < O; oy++) {
             for (int ox = 0; ox < O; ox++) {
                 size_t at[4];
-                const vec16 lo = vec_get(dy), hi = vec_get(dy + 16);
+                const struct vec32 d = vec_get(dy);
                 corners(at, c->slot, oy, ox);
                 for (int i = 0; i < 4; i++) {
-                    vec_add(c->dtable + at[i], lo);
-                    vec_add(c->dtable + at[i] + 16, hi);
+                    vec_add(c->dtable + at[i], d);
                 }
-                blo += lo;
-                bhi += hi;
+                db = vec_sum(db, d);
                 dy += CH;
             }
         }
     }
-    vec_add(c->b->g, blo);
-    vec_add(c->b->g + 16, bhi);
+    vec_add(c->b->g, db);
 }

@@ -1,35 +1,86 @@
 #ifndef COMMON_NN_VEC_H
 #define COMMON_NN_VEC_H
-/* Sixteen floats as one value, for the few loops where the sums must stay in registers
- * (gcc's and clang's vector extension: one 512-bit register or two of 256 bits). */
+/* Thirty-two floats as one value, for the few loops where sums must stay in registers:
+ * two registers of AVX-512, four of AVX, eight of SSE or NEON (gcc's and clang's vector
+ * extension at the width that the machine has: a wider one is taken apart through
+ * memory, 70 times slower). */
 
-typedef float vec16 __attribute__((vector_size(64), aligned(4), may_alias));
+#include <stddef.h>
 
-static inline vec16 vec_get(const float *p)
+#if defined(__AVX512F__)
+enum { VEC = 16 };
+#elif defined(__AVX__)
+enum { VEC = 8 };
+#else
+enum { VEC = 4 };
+#endif
+enum { VEC_COUNT = 32 / VEC };
+
+typedef float vec __attribute__((vector_size(VEC * 4), aligned(4), may_alias));
+
+struct vec32 {
+    vec v[VEC_COUNT];
+};
+
+#define VEC_INLINE static inline __attribute__((always_inline))
+
+VEC_INLINE struct vec32 vec_zero(void)
 {
-    return *(const vec16 *)p;
+    return (struct vec32){0};
 }
 
-static inline void vec_put(float *p, vec16 v)
+VEC_INLINE struct vec32 vec_get(const float *p)
 {
-    *(vec16 *)p = v;
-}
-
-static inline void vec_add(float *p, vec16 v)
-{
-    *(vec16 *)p += v;
-}
-
-static inline float vec_sum(vec16 v)
-{
-    float s[16];
-    vec_put(s, v);
-    for (int width = 8; width > 0; width /= 2) {
-        for (int i = 0; i < width; i++) {
-            s[i] += s[i + width];
-        }
+    struct vec32 x;
+    for (int i = 0; i < VEC_COUNT; i++) {
+        x.v[i] = *(const vec *)(p + i * VEC);
     }
-    return s[0];
+    return x;
+}
+
+VEC_INLINE void vec_put(float *p, struct vec32 x)
+{
+    for (int i = 0; i < VEC_COUNT; i++) {
+        *(vec *)(p + i * VEC) = x.v[i];
+    }
+}
+
+VEC_INLINE struct vec32 vec_sum(struct vec32 a, struct vec32 b)
+{
+    for (int i = 0; i < VEC_COUNT; i++) {
+        a.v[i] += b.v[i];
+    }
+    return a;
+}
+
+/* a + b s */
+VEC_INLINE struct vec32 vec_fma(struct vec32 a, struct vec32 b, float s)
+{
+    for (int i = 0; i < VEC_COUNT; i++) {
+        a.v[i] += b.v[i] * s;
+    }
+    return a;
+}
+
+/* p (32) += x */
+VEC_INLINE void vec_add(float *p, struct vec32 x)
+{
+    vec_put(p, vec_sum(vec_get(p), x));
+}
+
+/* Inner product of 32. */
+VEC_INLINE float vec_dot(struct vec32 a, struct vec32 b)
+{
+    vec sum = a.v[0] * b.v[0];
+    float s[VEC], total = 0;
+    for (int i = 1; i < VEC_COUNT; i++) {
+        sum += a.v[i] * b.v[i];
+    }
+    *(vec *)s = sum;
+    for (int i = 0; i < VEC; i++) {
+        total += s[i];
+    }
+    return total;
 }
 
 #endif

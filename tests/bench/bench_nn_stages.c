@@ -56,12 +56,13 @@ static void show(const struct stage *s)
 
 struct dense {
     const struct param *w, *b;
+    struct panels packed;
 };
 
 static void dense_forward(const void *of, int N)
 {
     const struct dense *d = of;
-    linear_forward(y, x, d->w, d->b, N);
+    linear_forward_packed(y, x, &d->packed, d->b, N);
 }
 
 static void dense_backward(const void *of, int N)
@@ -73,22 +74,26 @@ static void dense_backward(const void *of, int N)
 static void show_dense(const char *name, int OUT, int IN)
 {
     struct params p = {0};
-    struct dense d = {params_declare(&p, "w", OUT, IN),
-                      params_declare(&p, "b", 1, OUT)};
+    struct dense d = {.w = params_declare(&p, "w", OUT, IN),
+                      .b = params_declare(&p, "b", 1, OUT)};
     params_alloc(&p, true);
+    panels_open(&d.packed, d.w->w, true, OUT, IN);
+    panels_pack(&d.packed);
     show(&(struct stage){name, dense_forward, dense_backward, &d});
+    panels_release(&d.packed);
     params_release(&p);
 }
 
 struct conv {
     struct conv_shape shape;
     const struct param *w, *b;
+    struct panels packed;
 };
 
 static void convolve_forward(const void *of, int N)
 {
     const struct conv *c = of;
-    conv_forward(y, x, scratch, &c->shape, c->w, c->b, N);
+    conv_forward(y, x, scratch, &c->shape, &c->packed, c->b, N);
 }
 
 static void convolve_backward(const void *of, int N)
@@ -105,12 +110,16 @@ static void convolve_backward(const void *of, int N)
 static void show_conv(const char *name, const struct conv_shape *shape)
 {
     struct params p = {0};
-    struct conv c = {
-        *shape, params_declare(&p, "w", shape->OUT, shape->K * shape->K * shape->IN),
-        params_declare(&p, "b", 1, shape->OUT)};
+    const int IN = shape->K * shape->K * shape->IN;
+    struct conv c = {.shape = *shape,
+                     .w = params_declare(&p, "w", shape->OUT, IN),
+                     .b = params_declare(&p, "b", 1, shape->OUT)};
     params_alloc(&p, true);
+    panels_open(&c.packed, c.w->w, true, shape->OUT, IN);
+    panels_pack(&c.packed);
     scratch = mem_new(conv_scratch(shape), sizeof(float));
     show(&(struct stage){name, convolve_forward, convolve_backward, &c});
+    panels_release(&c.packed);
     mem_free(scratch);
     params_release(&p);
 }
@@ -142,6 +151,7 @@ static void show_gru(const char *name, int IN, int H)
     params_alloc(&p, true);
     gru_alloc(&g, ROWS, B, true);
     gru_init(&g, &rng);
+    gru_changed(&g);
     struct recurrent r = {&g, mem_new((size_t)(B * H), sizeof(float))};
     recur_forward(&r, ROWS);
     show(&(struct stage){name, recur_forward, recur_backward, &r});

@@ -166,7 +166,9 @@ static void the_convolution_and_its_gradients_are_right(void **state)
     images = 3;
     params_alloc(&p, true);
     fill_params(&p);
-    conv_forward(y, x, scratch, &SHAPE, w, b, images);
+    struct panels packed;
+    panels_open(&packed, w->w, true, 4, 27);
+    conv_forward(y, x, scratch, &SHAPE, &packed, b, images);
     conv_backward(dx, dy, x, scratch, &SHAPE, w, b, images);
     assert_layer(&p, naive_convs, images * 147, images * 36);
     params_release(&p);
@@ -185,10 +187,12 @@ static void a_convolution_in_several_chunks_is_that_of_each_image(void **state)
     params_alloc(&p, true);
     fill_params(&p);
     assert_true(conv_scratch(&shape) <= sizeof scratch / sizeof scratch[0]);
-    conv_forward(y, x, scratch, &shape, w, b, N);
+    struct panels packed;
+    panels_open(&packed, w->w, true, 3, 200);
+    conv_forward(y, x, scratch, &shape, &packed, b, N);
     conv_backward(dx, dy, x, scratch, &shape, w, b, N);
     for (int n = 0; n < N; n++) {
-        conv_forward(once, x + n * IN, scratch, &shape, w, b, 1);
+        conv_forward(once, x + n * IN, scratch, &shape, &packed, b, 1);
         conv_backward(donce, dy + n * OUT, x + n * IN, scratch, &shape, w, b, 1);
         for (int i = 0; i < OUT; i++) {
             assert_near("y", i, (double)y[n * OUT + i], (double)once[i]);
@@ -227,6 +231,7 @@ static void the_gru_and_its_gradients_are_right_over_starts(void **state)
     for (int i = 0; i < GB * GH; i++) {
         gstate[i] = (double)state0[i];
     }
+    gru_changed(&g);
     gru_forward(&g, y, x, state0, GSTARTS, GT, GB);
     gru_backward(&g, dx, dy, x, GSTARTS, GT, GB);
     assert_layer(&p, naive_recurrence, GT * GB * GIN, GT * GB * GH);
@@ -326,7 +331,10 @@ static void the_cells_table_is_the_plain_convolution(void **state)
     struct cellconv *c = cellconv_new(&of, true);
     float *plain = mem_new(OUT, sizeof(float));
     cellconv_forward(c, y, chars, colors, N);
-    conv_forward(plain, seen, scratch, &shape, w, b, N);
+    struct panels packed;
+    panels_open(&packed, w->w, true, 32, 144);
+    panels_pack(&packed);
+    conv_forward(plain, seen, scratch, &shape, &packed, b, N);
     for (int i = 0; i < OUT; i++) {
         assert_near("y", i, (double)y[i], (double)plain[i]);
     }
@@ -350,6 +358,7 @@ static void the_cells_table_is_the_plain_convolution(void **state)
         assert_near("colors", i, (double)of.colors->g[i], (double)dcolors[i]);
     }
     mem_free(plain);
+    panels_release(&packed);
     cellconv_free(c);
     params_release(&p);
 }
@@ -389,11 +398,14 @@ static void the_tiles_table_is_the_plain_convolution(void **state)
     memcpy(b->w, tb->w, 32 * sizeof(float));
     draw_screens();
     struct tileconv *c = tileconv_new(tw, tb, true);
+    struct panels packed;
+    panels_open(&packed, w->w, true, 32, 192);
+    panels_pack(&packed);
     for (int n = 0; n < N; n++) {
         const size_t at = (size_t)n * POLICY_CELLS;
         paint(image, n);
         tileconv_forward(c, y, chars + at, colors + at, 1);
-        conv_forward(plain, image, scratch, &shape, w, b, 1);
+        conv_forward(plain, image, scratch, &shape, &packed, b, 1);
         for (int i = 0; i < OUT; i++) {
             assert_near("y", i, (double)y[i], (double)plain[i]);
         }
@@ -409,13 +421,46 @@ static void the_tiles_table_is_the_plain_convolution(void **state)
     }
     mem_free(image);
     mem_free(plain);
+    panels_release(&packed);
     tileconv_free(c);
     params_release(&p);
+}
+
+/* Every number of rows and both forms, ours and BLAS's: 5 to 100 columns. */
+static void a_packed_product_is_the_plain_one(void **state)
+{
+    (void)state;
+    const int sizes[][2] = {{32, 7}, {96, 40}, {5, 9}, {64, 1}};
+    for (int s = 0; s < 8; s++) {
+        const int Ncols = sizes[s / 2][0], K = sizes[s / 2][1];
+        struct panels packed;
+        panels_open(&packed, dy, s % 2 == 0, Ncols, K);
+        panels_pack(&packed);
+        for (int M = 1; M <= 40; M += M < 14 ? 1 : 13) {
+            for (int add = 0; add < 2; add++) {
+                for (int i = 0; i < M * Ncols; i++) {
+                    y[i] = 0.5f;
+                }
+                panels_mul(y, add, x, &packed, M);
+                for (int i = 0; i < M * Ncols; i++) {
+                    double want = add ? 0.5 : 0;
+                    for (int k = 0; k < K; k++) {
+                        const int at =
+                            s % 2 == 0 ? i % Ncols * K + k : k * Ncols + i % Ncols;
+                        want += (double)x[i / Ncols * K + k] * (double)dy[at];
+                    }
+                    assert_near("c", i, (double)y[i], want);
+                }
+            }
+        }
+        panels_release(&packed);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_packed_product_is_the_plain_one),
         cmocka_unit_test(the_dense_layer_and_its_gradients_are_right),
         cmocka_unit_test(one_row_and_one_output_are_no_special_case),
         cmocka_unit_test(the_convolution_and_its_gradients_are_right),

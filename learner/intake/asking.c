@@ -1,0 +1,596 @@
+#include "learner/intake/asking.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/mem.h"
+#include "learner/intake/latency.h"
+#include "learner/intake/queue.h"
+#include "learner/store/ledger.h"
+
+enum {
+    ACKS_MOST = ASKING_GROUP_MOST + QUESTIONS_PER_FRAME,
+    LOOK_MS = 100,    // between looks at leases and retries
+    RETRY_MS = 2000,  // after the first failure; doubles
+    OLDEST_EVERY = 5, // each so many questions goes to the longest waiting
+    COMMIT_SHARE = 4, // a group lasts at least so many times its fsync
+};
+
+struct lease {
+    uint64_t id;             // of the question; 0 = free
+    uint32_t caption, judge; // judge: its number
+    uint16_t place;          // in the judges' list
+    uint64_t deadline_ms, asked_ns;
+};
+
+struct due_ack {
+    uint32_t judge;
+    uint16_t place;
+    uint64_t question;
+};
+
+struct asking {
+    const struct io_plan *plan;
+    struct post *post;
+    struct captions *captions;
+    struct judges judges;
+    struct queue *queue;
+    struct lease *lease; // (ASKING_LEASES_MOST)
+    uint16_t *spare;     // free leases
+    uint32_t leases;     // live ones
+    uint32_t *delayed;   // captions to be asked again later
+    uint32_t delayed_count, delayed_cap;
+    struct due_ack ack[ACKS_MOST];
+    int acks;
+    /* Training verdicts in ledger order; [0, durable) may be handed over. */
+    struct ring_verdict *offer;
+    size_t offers, durable, offer_at, offer_cap;
+    uint64_t group_ms, commit_ms, look_ms; // group_ms: since when one is pending
+    uint64_t budget, pops;
+    bool stopping;
+    struct latency latency;
+    struct io_counters told;
+    struct msg_questions out;
+    struct msg_verdicts in;
+};
+
+/* ---- opening: what the ledger knows ---- */
+
+static void add_offer(struct asking *a, const struct ring_verdict *v)
+{
+    if (a->offers == a->offer_cap) {
+        const size_t cap = a->offer_cap == 0 ? 1024 : 2 * a->offer_cap;
+        a->offer = mem_grow(a->offer, a->offer_cap, cap, sizeof(*a->offer));
+        a->offer_cap = cap;
+    }
+    a->offer[a->offers++] = *v;
+}
+
+static bool load_entry(void *ctx, const struct ledger_entry *e)
+{
+    struct asking *a = ctx;
+
+    if (e->captions != 1 || e->purpose != PURPOSE_LABEL ||
+        !hash_equal(e->goal_digest, a->plan->goal_digest)) {
+        return true;
+    }
+    const int64_t number =
+        captions_meet(a->captions, e->caption[0], e->key, 0, -1, 0, 0);
+    if (number < 0) {
+        return true;
+    }
+    struct caption *p = captions_at(a->captions, (uint32_t)number);
+    p->answered = (uint16_t)e->question;
+    if (e->trains) {
+        p->state = CAPTION_LABELLED;
+        a->told.labels++;
+        if (e->serial > a->plan->ledger_serial) {
+            add_offer(a, &(struct ring_verdict){.key = e->key,
+                                                .ledger_serial = e->serial,
+                                                .p = e->label,
+                                                .kind = e->verdict_kind});
+        }
+    } else if (p->state == CAPTION_NEW && (e->verdict_kind == VERDICT_REFUSED ||
+                                           e->verdict_kind == VERDICT_ABSTAIN)) {
+        p->state = CAPTION_GIVEN_UP;
+    }
+    return true;
+}
+
+enum status asking_open(const struct io_plan *plan, struct post *post,
+                        struct captions *captions, struct asking **out)
+{
+    struct asking *a = mem_new(1, sizeof(*a));
+
+    a->plan = plan;
+    a->post = post;
+    a->captions = captions;
+    a->budget = plan->label_budget == 0 ? UINT64_MAX : plan->label_budget;
+    judges_init(&a->judges, plan, post);
+    a->queue = queue_new(ASKING_QUEUE_MOST);
+    a->lease = mem_new(ASKING_LEASES_MOST, sizeof(*a->lease));
+    a->spare = mem_new(ASKING_LEASES_MOST, sizeof(*a->spare));
+    for (int i = 0; i < ASKING_LEASES_MOST; i++) {
+        a->spare[i] = (uint16_t)(ASKING_LEASES_MOST - 1 - i);
+    }
+    const enum status st = ledger_scan(plan->ledger, 1, 0, load_entry, a);
+    if (st != ST_OK) {
+        asking_close(a);
+        return st;
+    }
+    a->durable = a->offers;
+    for (uint32_t i = 0; i < captions_count(captions); i++) {
+        asking_met(a, i);
+    }
+    *out = a;
+    return ST_OK;
+}
+
+void asking_close(struct asking *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    if (ledger_pending(a->plan->ledger) > 0 &&
+        ledger_commit(a->plan->ledger) != ST_OK) {
+        LOG_ERROR("ASKING-LOST", "the last verdicts could not be committed");
+    }
+    queue_free(a->queue);
+    mem_free(a->lease);
+    mem_free(a->spare);
+    mem_free(a->delayed);
+    mem_free(a->offer);
+    mem_free(a);
+}
+
+struct judges *asking_judges(struct asking *a)
+{
+    return &a->judges;
+}
+
+/* ---- the queue ---- */
+
+void asking_met(struct asking *a, uint32_t caption)
+{
+    struct caption *p = captions_at(a->captions, caption);
+
+    // A question's id names the first with these 48 bits: a second one with
+    // them (a chance of 0.2 % among a million captions) cannot be asked.
+    if (p->state == CAPTION_NEW &&
+        captions_find_prefix(a->captions, p->key.lo) != (int64_t)caption) {
+        p->state = CAPTION_GIVEN_UP;
+    }
+    if (p->state == CAPTION_NEW || p->state == CAPTION_QUEUED) {
+        if (queue_push(a->queue, caption, p->visits)) {
+            p->state = CAPTION_QUEUED;
+        } else {
+            a->told.questions_dropped++; // pushed again when it comes again
+        }
+    }
+}
+
+static void delay(struct asking *a, uint32_t caption)
+{
+    struct caption *p = captions_at(a->captions, caption);
+
+    if (p->tries + 1 >= ASKING_TRIES_MOST) {
+        p->state = CAPTION_GIVEN_UP;
+        return;
+    }
+    p->state = CAPTION_DELAYED;
+    p->ready_ms = post_now_ms(a->post) + ((uint64_t)RETRY_MS << p->tries++);
+    if (a->delayed_count == a->delayed_cap) {
+        const uint32_t cap = a->delayed_cap == 0 ? 256 : 2 * a->delayed_cap;
+        a->delayed = mem_grow(a->delayed, a->delayed_cap, cap, sizeof(*a->delayed));
+        a->delayed_cap = cap;
+    }
+    a->delayed[a->delayed_count++] = caption;
+}
+
+static void requeue(struct asking *a, uint32_t caption)
+{
+    captions_at(a->captions, caption)->state = CAPTION_NEW;
+    asking_met(a, caption);
+}
+
+static void look_at_delayed(struct asking *a, uint64_t now)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < a->delayed_count; i++) {
+        const struct caption *p = captions_at(a->captions, a->delayed[i]);
+        if (p->state == CAPTION_DELAYED && p->ready_ms > now) {
+            a->delayed[kept++] = a->delayed[i];
+        } else if (p->state == CAPTION_DELAYED) {
+            requeue(a, a->delayed[i]);
+        } // else a late label came meanwhile
+    }
+    a->delayed_count = kept;
+}
+
+/* ---- leases ---- */
+
+static void free_lease(struct asking *a, struct lease *l)
+{
+    struct judge *j = &a->judges.list[l->place];
+
+    if (j->number == l->judge && j->holding > 0) {
+        j->holding--;
+    }
+    captions_at(a->captions, l->caption)->lease = 0;
+    l->id = 0;
+    a->leases--;
+    a->spare[ASKING_LEASES_MOST - 1 - a->leases] = (uint16_t)(l - a->lease);
+}
+
+static void look_at_leases(struct asking *a, uint64_t now)
+{
+    for (int i = 0; a->leases > 0 && i < ASKING_LEASES_MOST; i++) {
+        struct lease *l = &a->lease[i];
+        if (l->id == 0 || l->deadline_ms > now) {
+            continue;
+        }
+        const uint32_t caption = l->caption;
+        free_lease(a, l);
+        a->told.questions_expired++;
+        if (captions_at(a->captions, caption)->state == CAPTION_ASKED) {
+            requeue(a, caption);
+        }
+    }
+}
+
+/* ---- questions ---- */
+
+/* Attempts of one start are numbered apart from those of the one before. */
+static uint16_t next_attempt(const struct asking *a, uint16_t before)
+{
+    const uint16_t base = (uint16_t)((a->plan->start & 0xff) << 8);
+
+    if ((before & 0xff00) != base) {
+        return (uint16_t)(base + 1);
+    }
+    return (uint16_t)(base | (((before & 0xff) + 1) & 0xff));
+}
+
+static void ask(struct asking *a, struct judge *j, uint32_t caption)
+{
+    struct caption *p = captions_at(a->captions, caption);
+    const uint64_t now_ns = clock_ns(a->post->clock);
+    const uint32_t lease_ms = j->deadline_ms + JUDGES_LEASE_EXTRA_MS;
+
+    if (p->lease != 0 || p->state == CAPTION_LABELLED) {
+        a->told.questions_duplicate++; // by construction never
+    }
+    struct lease *l = &a->lease[a->spare[ASKING_LEASES_MOST - 1 - a->leases++]];
+    p->attempt = next_attempt(a, p->attempt);
+    p->state = CAPTION_ASKED;
+    p->lease = (uint16_t)(l - a->lease + 1);
+    *l = (struct lease){.id = (p->key.lo & ~(uint64_t)0xffff) | p->attempt,
+                        .caption = caption,
+                        .judge = j->number,
+                        .place = (uint16_t)(j - a->judges.list),
+                        .deadline_ms = now_ns / 1000000u + lease_ms,
+                        .asked_ns = now_ns};
+    struct msg_question *q = &a->out.question[a->out.count++];
+    q->id = l->id;
+    q->kind = QUESTION_RATE;
+    q->purpose = PURPOSE_LABEL;
+    q->lease_ms = lease_ms;
+    q->captions = 1;
+    q->caption[0] = bytes_of(p->text, p->len);
+    q->truth[0] = j->wants_truth ? (int8_t)captions_truth(p) : -1;
+    q->strength[0] = j->wants_truth ? p->strength : 0;
+    j->holding++;
+}
+
+static bool pop_next(struct asking *a, uint32_t *caption)
+{
+    return ++a->pops % OLDEST_EVERY == 0 ? queue_pop_oldest(a->queue, caption)
+                                         : queue_pop_heaviest(a->queue, caption);
+}
+
+/* One frame of questions to j. False: it could not be sent, all is as before. */
+static bool ask_many(struct asking *a, struct judge *j, uint32_t most)
+{
+    const struct frame_header h = {.kind = FRAME_QUESTIONS,
+                                   .run = a->plan->run,
+                                   .actor = j->number,
+                                   .incarnation = a->plan->start};
+    uint32_t caption;
+
+    a->out.count = 0;
+    while ((uint32_t)a->out.count < most && pop_next(a, &caption)) {
+        ask(a, j, caption);
+    }
+    if (post_send(a->post, &j->peer,
+                  codec_encode_questions(a->post->codec, &h, &a->out))) {
+        a->told.questions_asked += (uint64_t)a->out.count;
+        j->sent_ms = post_now_ms(a->post);
+        return true;
+    }
+    for (int i = 0; i < a->out.count; i++) {
+        const int64_t n = captions_find_prefix(a->captions, a->out.question[i].id);
+        if (n >= 0) {
+            struct caption *p = captions_at(a->captions, (uint32_t)n);
+            free_lease(a, &a->lease[p->lease - 1]);
+            requeue(a, (uint32_t)n);
+        }
+    }
+    return false;
+}
+
+static uint32_t least(uint64_t x, uint64_t y)
+{
+    return (uint32_t)(x < y ? x : y);
+}
+
+static void ask_judges(struct asking *a)
+{
+    struct judge *j = judges_freest(&a->judges);
+
+    while (j != NULL && queue_count(a->queue) > 0) {
+        const uint64_t used = a->told.labels + a->leases;
+        const uint64_t left = a->budget > used ? a->budget - used : 0;
+        const uint32_t share =
+            queue_count(a->queue) / judges_alive(&a->judges) + 1; // fair when few wait
+        uint32_t most = least(QUESTIONS_PER_FRAME, j->credits - j->holding);
+        most = least(least(most, share),
+                     least(left, ASKING_LEASES_MOST - (uint64_t)a->leases));
+        if (most == 0 || !ask_many(a, j, most)) {
+            return;
+        }
+        j = judges_freest(&a->judges);
+    }
+}
+
+/* ---- verdicts ---- */
+
+static void fill_entry(const struct asking *a, const struct judge *j,
+                       const struct msg_verdict *v, struct ledger_entry *e)
+{
+    *e = (struct ledger_entry){.time_ms = clock_wall_ms(),
+                               .question = v->question,
+                               .goal_digest = a->plan->goal_digest,
+                               .prompt_digest = j->prompt_digest,
+                               .goal = bytes_text(a->plan->goal),
+                               .judge = bytes_text(j->name),
+                               .model = bytes_text(j->model),
+                               .question_kind = QUESTION_RATE,
+                               .purpose = PURPOSE_LABEL,
+                               .verdict_kind = v->kind,
+                               .label = v->kind == VERDICT_LABEL ? v->label : NAN,
+                               .confidence = v->confidence,
+                               .tokens_in = v->tokens_in,
+                               .tokens_out = v->tokens_out,
+                               .latency_us = v->latency_us,
+                               .raw = v->raw};
+}
+
+/* What a verdict does to its caption. `live`: its lease had not run out. */
+static void take_verdict(struct asking *a, uint32_t caption,
+                         const struct msg_verdict *v, bool live)
+{
+    struct caption *p = captions_at(a->captions, caption);
+
+    p->answered = (uint16_t)v->question;
+    switch ((enum verdict_kind)v->kind) {
+    case VERDICT_LABEL:
+        p->state = CAPTION_LABELLED;
+        (void)queue_remove(a->queue, caption);
+        break;
+    case VERDICT_TIMEOUT:
+    case VERDICT_OVERLOAD:
+    case VERDICT_UNPARSEABLE:
+        if (live && p->state == CAPTION_ASKED) {
+            delay(a, caption);
+        }
+        break;
+    default: // refused, abstain
+        if (live && p->state == CAPTION_ASKED) {
+            p->state = CAPTION_GIVEN_UP;
+        }
+        break;
+    }
+}
+
+static enum status record(struct asking *a, const struct judge *j,
+                          const struct msg_verdict *v, int64_t caption, bool live)
+{
+    struct ledger_entry e;
+
+    fill_entry(a, j, v, &e);
+    e.late = !live;
+    if (caption >= 0) {
+        const struct caption *p = captions_at(a->captions, (uint32_t)caption);
+        e.key = p->key;
+        e.captions = 1;
+        e.caption[0] = bytes_of(p->text, p->len);
+        e.trains = v->kind == VERDICT_LABEL && p->state != CAPTION_LABELLED;
+    }
+    TRY(ledger_append(a->plan->ledger, &e));
+    a->told.verdicts[v->kind]++;
+    a->told.verdicts_late += e.late;
+    a->told.tokens_in += v->tokens_in;
+    a->told.tokens_out += v->tokens_out;
+    if (e.trains) {
+        a->told.labels++;
+        add_offer(a, &(struct ring_verdict){.key = e.key,
+                                            .ledger_serial = e.serial,
+                                            .p = e.label,
+                                            .kind = e.verdict_kind});
+    }
+    if (caption >= 0) {
+        take_verdict(a, (uint32_t)caption, v, live);
+    }
+    return ST_OK;
+}
+
+static enum status on_verdict(struct asking *a, const struct judge *j,
+                              const struct msg_verdict *v)
+{
+    const int64_t caption = captions_find_prefix(a->captions, v->question);
+    bool live = false;
+
+    if (caption >= 0) {
+        const struct caption *p = captions_at(a->captions, (uint32_t)caption);
+        struct lease *l = p->lease != 0 ? &a->lease[p->lease - 1] : NULL;
+        live = l != NULL && l->id == v->question;
+        if (!live && p->answered == (uint16_t)v->question) {
+            a->told.verdicts_repeated++; // its acknowledgement was lost
+            return ST_OK;
+        }
+        if (live) {
+            latency_add(&a->latency, clock_ns(a->post->clock) - l->asked_ns);
+            free_lease(a, l);
+        }
+    }
+    return record(a, j, v, caption, live);
+}
+
+/* After a commit: each run of one judge's verdicts is acknowledged in one frame. */
+static void send_acks(struct asking *a)
+{
+    struct msg_verdict_ack m = {0};
+
+    for (int i = 0; i < a->acks; i++) {
+        const struct due_ack *d = &a->ack[i];
+        const struct judge *j = &a->judges.list[d->place];
+        m.question[m.count++] = d->question;
+        const bool last = i + 1 == a->acks || a->ack[i + 1].judge != d->judge ||
+                          m.count == QUESTIONS_PER_FRAME;
+        if (last && j->number == d->judge) {
+            const struct frame_header h = {.kind = FRAME_VERDICT_ACK,
+                                           .run = a->plan->run,
+                                           .actor = j->number,
+                                           .incarnation = a->plan->start};
+            post_send(a->post, &j->peer,
+                      codec_encode_verdict_ack(a->post->codec, &h, &m));
+        }
+        m.count = last ? 0 : m.count;
+    }
+    a->acks = 0;
+}
+
+static enum status commit(struct asking *a)
+{
+    const uint64_t cpu = clock_thread_cpu_ns(), begin = post_now_ms(a->post);
+    const enum status st = ledger_commit(a->plan->ledger);
+
+    a->told.cpu_ledger_ns += clock_thread_cpu_ns() - cpu;
+    TRY(st);
+    a->commit_ms = post_now_ms(a->post) - begin;
+    a->durable = a->offers;
+    send_acks(a);
+    return ST_OK;
+}
+
+enum status asking_on_verdicts(struct asking *a, struct judge *j, struct bytes frame)
+{
+    const struct bus_peer *peer = &j->peer;
+    const enum status st = codec_decode_verdicts(a->post->codec, frame, &a->in);
+
+    if (st != ST_OK) {
+        post_bad(a->post, peer, st == ST_VERSION ? IO_BAD_PROTOCOL : IO_BAD_BODY,
+                 codec_reason(a->post->codec));
+        return ST_OK;
+    }
+    if (a->acks == 0) {
+        a->group_ms = post_now_ms(a->post);
+    }
+    for (int i = 0; i < a->in.count; i++) {
+        struct msg_verdict *v = &a->in.verdict[i];
+        if ((v->kind == VERDICT_LABEL && v->captions != 1) || v->kind == VERDICT_TIE) {
+            v->kind = VERDICT_UNPARSEABLE; // an answer to something never asked
+        }
+        TRY(on_verdict(a, j, v));
+        a->ack[a->acks++] = (struct due_ack){.judge = j->number,
+                                             .place = (uint16_t)(j - a->judges.list),
+                                             .question = a->in.verdict[i].question};
+    }
+    return a->acks >= ASKING_GROUP_MOST ? commit(a) : ST_OK;
+}
+
+/* ---- the step ---- */
+
+static uint64_t group_length(const struct asking *a)
+{
+    const uint64_t slow = COMMIT_SHARE * a->commit_ms;
+
+    return slow > ASKING_GROUP_MS ? slow : ASKING_GROUP_MS;
+}
+
+/* What does not fit into the ring is offered again in the next step. */
+static void hand_over(struct asking *a)
+{
+    struct to_training m = {.kind = TO_TRAINING_VERDICT};
+
+    while (a->offer_at < a->durable) {
+        m.verdict = a->offer[a->offer_at];
+        if (!ring_push(a->plan->rings.to_training, &m)) {
+            return;
+        }
+        a->offer_at++;
+    }
+    if (a->offer_at == a->offers) {
+        a->offer_at = a->durable = a->offers = 0;
+    }
+}
+
+enum status asking_step(struct asking *a)
+{
+    const uint64_t now = post_now_ms(a->post);
+
+    if (now - a->look_ms >= LOOK_MS) {
+        a->look_ms = now;
+        look_at_leases(a, now);
+        look_at_delayed(a, now);
+        judges_step(&a->judges);
+    }
+    if (!a->stopping) {
+        ask_judges(a);
+    }
+    if (a->acks > 0 && now - a->group_ms >= group_length(a)) {
+        TRY(commit(a));
+    }
+    hand_over(a);
+    return ST_OK;
+}
+
+void asking_stop(struct asking *a)
+{
+    a->stopping = true;
+    judges_stop(&a->judges);
+}
+
+int asking_due_ms(const struct asking *a, int most)
+{
+    const uint64_t since = post_now_ms(a->post) - a->group_ms;
+    const uint64_t length = group_length(a);
+
+    if (a->acks == 0) {
+        return most;
+    }
+    return since >= length ? 0 : (int)least(length - since, (uint64_t)most);
+}
+
+void asking_report(const struct asking *a, struct io_counters *out)
+{
+    out->labels = a->told.labels;
+    out->questions_asked = a->told.questions_asked;
+    out->questions_duplicate = a->told.questions_duplicate;
+    out->questions_dropped = a->told.questions_dropped;
+    out->questions_expired = a->told.questions_expired;
+    out->questions_in_flight = a->leases;
+    out->questions_queued = queue_count(a->queue);
+    memcpy(out->verdicts, a->told.verdicts, sizeof(out->verdicts));
+    out->verdicts_late = a->told.verdicts_late;
+    out->verdicts_repeated = a->told.verdicts_repeated;
+    out->tokens_in = a->told.tokens_in;
+    out->tokens_out = a->told.tokens_out;
+    out->judge_p50_ms = latency_quantile_ms(&a->latency, 0.5);
+    out->judge_p99_ms = latency_quantile_ms(&a->latency, 0.99);
+    out->judges = judges_alive(&a->judges);
+    out->cpu_ledger_ns = a->told.cpu_ledger_ns;
+}

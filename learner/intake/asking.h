@@ -1,0 +1,52 @@
+#ifndef LEARNER_INTAKE_ASKING_H
+#define LEARNER_INTAKE_ASKING_H
+/* Rank 0 asks judges about captions and writes what they answer into the ledger.
+ *
+ * Each caption is asked once per goal; a question is held by one judge under a lease, and
+ * is asked elsewhere only when the lease has run out. The most visited captions go first,
+ * every fifth question to the one that has waited longest. A verdict is appended to the
+ * ledger; only after the group's commit is it acknowledged and handed to training. Nobody
+ * waits for an answer.
+ *
+ * A question's id is the caption key's upper 48 low bits and a 16-bit attempt, so that an
+ * answer which outlives a start of the learner still finds its caption. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "learner/intake/captions.h"
+#include "learner/intake/io.h"
+#include "learner/intake/judges.h"
+#include "learner/intake/post.h"
+
+enum {
+    ASKING_GROUP_MS = 20, // verdicts of this long, or so many, share one fsync
+    ASKING_GROUP_MOST = 1024,
+    ASKING_QUEUE_MOST = 65536,
+    ASKING_LEASES_MOST = 8192,
+    ASKING_TRIES_MOST = 6 // failed answers before a caption is given up
+};
+
+struct asking;
+
+MUST_USE enum status asking_open(const struct io_plan *plan, struct post *post,
+                                 struct captions *captions, struct asking **out);
+/* Commits what is pending. NULL is fine. */
+void asking_close(struct asking *a);
+
+struct judges *asking_judges(struct asking *a);
+/* This caption came (again). */
+void asking_met(struct asking *a, uint32_t caption);
+MUST_USE enum status asking_on_verdicts(struct asking *a, struct judge *j,
+                                        struct bytes frame);
+/* Leases, retries, questions, the group commit, verdicts to training. ST_IO, ST_FULL
+ * (logged): the ledger cannot be written. */
+MUST_USE enum status asking_step(struct asking *a);
+/* No more questions; answers are still taken. */
+void asking_stop(struct asking *a);
+/* ms until asking_step has something due, at most `most`. */
+int asking_due_ms(const struct asking *a, int most);
+/* Adds this module's figures. */
+void asking_report(const struct asking *a, struct io_counters *out);
+
+#endif

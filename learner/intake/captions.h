@@ -1,0 +1,75 @@
+#ifndef LEARNER_INTAKE_CAPTIONS_H
+#define LEARNER_INTAKE_CAPTIONS_H
+/* Every distinct caption that this rank has met, by xxh3-128 of its bytes: its text, how
+ * often it came, when first and last, what the game says of it, and how far its label is.
+ * New ones are written with the segment that brought them, counts now and then. Numbers
+ * (0, 1, ...) name captions within this process only. I/O thread.
+ *
+ * Memory grows by chunks with the captions met, up to CAPTIONS_MAX of them. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/base/hash.h"
+#include "learner/store/replay.h"
+
+enum { CAPTIONS_MAX = 1 << 22 };
+
+/* How far the label is; rank 0. */
+enum caption_state {
+    CAPTION_NEW,      // not asked (not waiting, no judge has it)
+    CAPTION_QUEUED,   // waits for a judge
+    CAPTION_ASKED,    // a judge holds it, with a live lease
+    CAPTION_DELAYED,  // failed; is asked again later
+    CAPTION_LABELLED, // has its training verdict
+    CAPTION_GIVEN_UP  // refused, abstained or failed too often: not asked again
+};
+
+struct caption {
+    struct hash128 key;
+    const uint8_t *text; // stays where it is
+    uint8_t len;
+    uint8_t strength;     // the largest met
+    uint8_t state;        // enum caption_state
+    uint8_t tries;        // failed answers
+    bool dirty;           // counts are newer than the store's
+    uint16_t attempt;     // of the question asked last
+    uint16_t lease;       // of asking.c, + 1; 0 = none
+    uint16_t answered;    // attempt that was answered last, 0 = none
+    uint32_t yes, no;     // votes of the game's truth
+    uint64_t visits;      // emissions
+    uint64_t offered;     // visits told to rank 0; ranks > 0
+    uint64_t first, last; // updates at which it was met
+    uint64_t ready_ms;    // DELAYED: when to ask again
+};
+
+struct captions;
+
+MUST_USE enum status captions_open(struct replay *r, struct captions **out);
+void captions_close(struct captions *c); // NULL is fine; captions_save first
+
+uint32_t captions_count(const struct captions *c);
+struct caption *captions_at(struct captions *c, uint32_t number);
+/* -1: not known. */
+int64_t captions_find(const struct captions *c, struct hash128 key);
+/* The first met of those whose key has these upper 48 low bits, as a question's id has
+ * them; -1: none. */
+int64_t captions_find_prefix(const struct captions *c, uint64_t prefix);
+
+/* Met `visits` times more. Makes it when new. -1: empty, too long, or the table is full
+ * (counted). */
+int64_t captions_meet(struct captions *c, struct bytes text, struct hash128 key,
+                      uint64_t visits, int truth, int strength, uint64_t update);
+int captions_truth(const struct caption *c); // the majority: 1, 0, or -1
+uint64_t captions_full(const struct captions *c);
+
+/* Inside a transaction: writes those that are new since the last call. */
+bool captions_any_new(const struct captions *c);
+MUST_USE enum status captions_put_new(struct captions *c, struct replay *r);
+/* Writes changed counts of at most `most` captions, going round; true in *all when
+ * nothing changed is left. */
+MUST_USE enum status captions_save(struct captions *c, struct replay *r, uint32_t most,
+                                   bool *all);
+
+#endif

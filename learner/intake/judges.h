@@ -1,0 +1,54 @@
+#ifndef LEARNER_INTAKE_JUDGES_H
+#define LEARNER_INTAKE_JUDGES_H
+/* The judges that are attached to rank 0: who they are, their credit, their heartbeats.
+ * I/O thread of rank 0. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "learner/intake/io.h"
+#include "learner/intake/post.h"
+
+enum {
+    JUDGES_MAX = 64,
+    JUDGES_GONE_MS = 5000, // silence after which nothing more is asked of one
+    JUDGES_BEAT_MS = 1000,
+    JUDGES_CREDITS_MAX = 1024,
+    JUDGES_LEASE_EXTRA_MS = 5000 // beyond the judge's own deadline
+};
+
+struct judge {
+    uint32_t number; // 1.., never given twice in a start; 0 = free
+    struct bus_peer peer;
+    char name[256], model[256], host[256];
+    struct hash128 prompt_digest;
+    uint64_t pid, nonce;
+    uint32_t deadline_ms, credits, holding; // holding: live leases
+    bool can_rate, wants_truth, alive;
+    uint64_t heard_ms, sent_ms;
+};
+
+struct judges {
+    const struct io_plan *plan;
+    struct post *post;
+    struct judge list[JUDGES_MAX];
+    uint32_t numbers; // given so far
+    bool stopping;
+};
+
+void judges_init(struct judges *s, const struct io_plan *plan, struct post *post);
+/* NULL: no hello in this start. */
+struct judge *judges_find(struct judges *s, const struct bus_peer *peer,
+                          const struct frame_header *h);
+/* A hello again with the same nonce refreshes name, model and digest and keeps leases. */
+void judges_on_hello(struct judges *s, const struct bus_peer *peer,
+                     const struct frame_header *h, struct bytes frame);
+void judges_heard(struct judges *s, struct judge *j);
+/* Heartbeats; presumes the silent gone. */
+void judges_step(struct judges *s);
+void judges_stop(struct judges *s); // STOP to all; newcomers get it too
+/* The living one with the most free credit, NULL when nobody has any. */
+struct judge *judges_freest(struct judges *s);
+uint32_t judges_alive(const struct judges *s);
+
+#endif

@@ -34,7 +34,7 @@ struct due_ack {
 struct asking {
     const struct io_plan *plan;
     struct post *post;
-    struct captions *captions;
+    struct lexicon *captions;
     struct judges judges;
     struct queue *queue;
     struct lease *lease; // (ASKING_LEASES_MOST)
@@ -77,11 +77,11 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
         return true;
     }
     const int64_t number =
-        captions_meet(a->captions, e->caption[0], e->key, 0, -1, 0, 0);
+        lexicon_meet(a->captions, e->caption[0], e->key, 0, -1, 0, 0);
     if (number < 0) {
         return true;
     }
-    struct caption *p = captions_at(a->captions, (uint32_t)number);
+    struct caption *p = lexicon_at(a->captions, (uint32_t)number);
     p->answered = (uint16_t)e->question;
     if (e->trains) {
         p->state = CAPTION_LABELLED;
@@ -100,7 +100,7 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
 }
 
 enum status asking_open(const struct io_plan *plan, struct post *post,
-                        struct captions *captions, struct asking **out)
+                        struct lexicon *captions, struct asking **out)
 {
     struct asking *a = mem_new(1, sizeof(*a));
 
@@ -121,7 +121,7 @@ enum status asking_open(const struct io_plan *plan, struct post *post,
         return st;
     }
     a->durable = a->offers;
-    for (uint32_t i = 0; i < captions_count(captions); i++) {
+    for (uint32_t i = 0; i < lexicon_count(captions); i++) {
         asking_met(a, i);
     }
     *out = a;
@@ -154,12 +154,12 @@ struct judges *asking_judges(struct asking *a)
 
 void asking_met(struct asking *a, uint32_t caption)
 {
-    struct caption *p = captions_at(a->captions, caption);
+    struct caption *p = lexicon_at(a->captions, caption);
 
     // A question's id names the first with these 48 bits: a second one with
     // them (a chance of 0.2 % among a million captions) cannot be asked.
     if (p->state == CAPTION_NEW &&
-        captions_find_prefix(a->captions, p->key.lo) != (int64_t)caption) {
+        lexicon_find_prefix(a->captions, p->key.lo) != (int64_t)caption) {
         p->state = CAPTION_GIVEN_UP;
     }
     if (p->state == CAPTION_NEW || p->state == CAPTION_QUEUED) {
@@ -173,7 +173,7 @@ void asking_met(struct asking *a, uint32_t caption)
 
 static void delay(struct asking *a, uint32_t caption)
 {
-    struct caption *p = captions_at(a->captions, caption);
+    struct caption *p = lexicon_at(a->captions, caption);
 
     if (p->tries + 1 >= ASKING_TRIES_MOST) {
         p->state = CAPTION_GIVEN_UP;
@@ -191,7 +191,7 @@ static void delay(struct asking *a, uint32_t caption)
 
 static void requeue(struct asking *a, uint32_t caption)
 {
-    captions_at(a->captions, caption)->state = CAPTION_NEW;
+    lexicon_at(a->captions, caption)->state = CAPTION_NEW;
     asking_met(a, caption);
 }
 
@@ -200,7 +200,7 @@ static void look_at_delayed(struct asking *a, uint64_t now)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < a->delayed_count; i++) {
-        const struct caption *p = captions_at(a->captions, a->delayed[i]);
+        const struct caption *p = lexicon_at(a->captions, a->delayed[i]);
         if (p->state == CAPTION_DELAYED && p->ready_ms > now) {
             a->delayed[kept++] = a->delayed[i];
         } else if (p->state == CAPTION_DELAYED) {
@@ -219,7 +219,7 @@ static void free_lease(struct asking *a, struct lease *l)
     if (j->number == l->judge && j->holding > 0) {
         j->holding--;
     }
-    captions_at(a->captions, l->caption)->lease = 0;
+    lexicon_at(a->captions, l->caption)->lease = 0;
     l->id = 0;
     a->leases--;
     a->spare[ASKING_LEASES_MOST - 1 - a->leases] = (uint16_t)(l - a->lease);
@@ -235,7 +235,7 @@ static void look_at_leases(struct asking *a, uint64_t now)
         const uint32_t caption = l->caption;
         free_lease(a, l);
         a->told.questions_expired++;
-        if (captions_at(a->captions, caption)->state == CAPTION_ASKED) {
+        if (lexicon_at(a->captions, caption)->state == CAPTION_ASKED) {
             requeue(a, caption);
         }
     }
@@ -256,7 +256,7 @@ static uint16_t next_attempt(const struct asking *a, uint16_t before)
 
 static void ask(struct asking *a, struct judge *j, uint32_t caption)
 {
-    struct caption *p = captions_at(a->captions, caption);
+    struct caption *p = lexicon_at(a->captions, caption);
     const uint64_t now_ns = clock_ns(a->post->clock);
     const uint32_t lease_ms = j->deadline_ms + JUDGES_LEASE_EXTRA_MS;
 
@@ -280,7 +280,7 @@ static void ask(struct asking *a, struct judge *j, uint32_t caption)
     q->lease_ms = lease_ms;
     q->captions = 1;
     q->caption[0] = bytes_of(p->text, p->len);
-    q->truth[0] = j->wants_truth ? (int8_t)captions_truth(p) : -1;
+    q->truth[0] = j->wants_truth ? (int8_t)lexicon_truth(p) : -1;
     q->strength[0] = j->wants_truth ? p->strength : 0;
     j->holding++;
 }
@@ -311,9 +311,9 @@ static bool ask_many(struct asking *a, struct judge *j, uint32_t most)
         return true;
     }
     for (int i = 0; i < a->out.count; i++) {
-        const int64_t n = captions_find_prefix(a->captions, a->out.question[i].id);
+        const int64_t n = lexicon_find_prefix(a->captions, a->out.question[i].id);
         if (n >= 0) {
-            struct caption *p = captions_at(a->captions, (uint32_t)n);
+            struct caption *p = lexicon_at(a->captions, (uint32_t)n);
             free_lease(a, &a->lease[p->lease - 1]);
             requeue(a, (uint32_t)n);
         }
@@ -372,7 +372,7 @@ static void fill_entry(const struct asking *a, const struct judge *j,
 static void take_verdict(struct asking *a, uint32_t caption,
                          const struct msg_verdict *v, bool live)
 {
-    struct caption *p = captions_at(a->captions, caption);
+    struct caption *p = lexicon_at(a->captions, caption);
 
     p->answered = (uint16_t)v->question;
     switch ((enum verdict_kind)v->kind) {
@@ -403,7 +403,7 @@ static enum status record(struct asking *a, const struct judge *j,
     fill_entry(a, j, v, &e);
     e.late = !live;
     if (caption >= 0) {
-        const struct caption *p = captions_at(a->captions, (uint32_t)caption);
+        const struct caption *p = lexicon_at(a->captions, (uint32_t)caption);
         e.key = p->key;
         e.captions = 1;
         e.caption[0] = bytes_of(p->text, p->len);
@@ -430,11 +430,11 @@ static enum status record(struct asking *a, const struct judge *j,
 static enum status on_verdict(struct asking *a, const struct judge *j,
                               const struct msg_verdict *v)
 {
-    const int64_t caption = captions_find_prefix(a->captions, v->question);
+    const int64_t caption = lexicon_find_prefix(a->captions, v->question);
     bool live = false;
 
     if (caption >= 0) {
-        const struct caption *p = captions_at(a->captions, (uint32_t)caption);
+        const struct caption *p = lexicon_at(a->captions, (uint32_t)caption);
         struct lease *l = p->lease != 0 ? &a->lease[p->lease - 1] : NULL;
         live = l != NULL && l->id == v->question;
         if (!live && p->answered == (uint16_t)v->question) {

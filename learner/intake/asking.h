@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "learner/intake/captions.h"
 #include "learner/intake/io.h"
 #include "learner/intake/judges.h"
+#include "learner/intake/lexicon.h"
 #include "learner/intake/post.h"
 
 enum {
@@ -30,7 +30,7 @@ enum {
 struct asking;
 
 MUST_USE enum status asking_open(const struct io_plan *plan, struct post *post,
-                                 struct captions *captions, struct asking **out);
+                                 struct lexicon *captions, struct asking **out);
 /* Commits what is pending. NULL is fine. */
 void asking_close(struct asking *a);
 

@@ -13,7 +13,7 @@ struct intake {
     const struct io_plan *plan;
     struct post *post;
     struct members *members;
-    struct captions *captions;
+    struct lexicon *captions;
     intake_met *met;
     void *met_ctx;
     bool begun;
@@ -82,7 +82,7 @@ void intake_handled(struct intake *in, uint64_t serial)
 /* ---- opening ---- */
 
 enum status intake_open(const struct io_plan *plan, struct post *post,
-                        struct members *members, struct captions *captions,
+                        struct members *members, struct lexicon *captions,
                         intake_met *met, void *ctx, struct intake **out)
 {
     struct intake *in = mem_new(1, sizeof(*in));
@@ -145,7 +145,7 @@ enum status intake_begin(struct intake *in)
 
 enum status intake_commit(struct intake *in)
 {
-    if (members_dirty(in->members) || captions_any_new(in->captions)) {
+    if (members_dirty(in->members) || lexicon_any_new(in->captions)) {
         TRY(intake_begin(in));
     }
     if (!in->begun) {
@@ -153,7 +153,7 @@ enum status intake_commit(struct intake *in)
     }
     in->begun = false;
     TRY(members_put(in->members, in->plan->replay));
-    TRY(captions_put_new(in->captions, in->plan->replay));
+    TRY(lexicon_put_new(in->captions, in->plan->replay));
     return replay_commit(in->plan->replay);
 }
 
@@ -175,8 +175,8 @@ static void note_captions(struct intake *in, const struct segment_view *v)
             continue;
         }
         const int64_t number =
-            captions_meet(in->captions, text.text, hash_128(text.text), in->visits[i],
-                          text.truth, text.strength, in->update);
+            lexicon_meet(in->captions, text.text, hash_128(text.text), in->visits[i],
+                         text.truth, text.strength, in->update);
         if (number >= 0) {
             in->met(in->met_ctx, (uint32_t)number);
         }

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "learner/intake/captions.h"
 #include "learner/intake/io.h"
+#include "learner/intake/lexicon.h"
 #include "learner/intake/members.h"
 #include "learner/intake/post.h"
 
@@ -19,7 +19,7 @@ struct intake;
 typedef void intake_met(void *ctx, uint32_t caption);
 
 MUST_USE enum status intake_open(const struct io_plan *plan, struct post *post,
-                                 struct members *members, struct captions *captions,
+                                 struct members *members, struct lexicon *captions,
                                  intake_met *met, void *ctx, struct intake **out);
 void intake_close(struct intake *in); // NULL is fine
 

@@ -9,10 +9,10 @@
 #include "common/base/stop.h"
 #include "common/base/text.h"
 #include "learner/intake/asking.h"
-#include "learner/intake/captions.h"
 #include "learner/intake/intake.h"
 #include "learner/intake/io_report.h"
 #include "learner/intake/journal_piece.h"
+#include "learner/intake/lexicon.h"
 #include "learner/intake/members.h"
 #include "learner/intake/offers.h"
 #include "learner/intake/post.h"
@@ -35,7 +35,7 @@ struct io {
     struct io_plan plan;
     struct post post;
     struct members *members;
-    struct captions *captions;
+    struct lexicon *captions;
     struct intake *intake;
     struct asking *asking; // rank 0
     struct offers *offers; // other ranks
@@ -73,7 +73,7 @@ enum status io_open(const struct io_plan *plan, struct io **out)
                              .run = plan->run};
     st = members_open(&io->plan, &io->post, &io->members);
     if (st == ST_OK) {
-        st = captions_open(plan->replay, &io->captions);
+        st = lexicon_open(plan->replay, &io->captions);
     }
     if (st == ST_OK && plan->rank == 0) {
         st = asking_open(&io->plan, &io->post, io->captions, &io->asking);
@@ -95,7 +95,7 @@ enum status io_open(const struct io_plan *plan, struct io **out)
 static enum status save_captions(struct io *io, uint32_t most, bool *all)
 {
     TRY(intake_begin(io->intake));
-    return captions_save(io->captions, io->plan.replay, most, all);
+    return lexicon_save(io->captions, io->plan.replay, most, all);
 }
 
 static enum status export_ledger(const struct io *io)
@@ -119,7 +119,7 @@ void io_close(struct io *io)
         return;
     }
     if (io->intake != NULL) {
-        const bool saved = save_captions(io, CAPTIONS_MAX, &all) == ST_OK &&
+        const bool saved = save_captions(io, LEXICON_MAX, &all) == ST_OK &&
                            intake_commit(io->intake) == ST_OK;
         if (!saved) {
             LOG_WARN("INTAKE-CAPTIONS", "counts of captions could not be saved");
@@ -131,7 +131,7 @@ void io_close(struct io *io)
     }
     offers_free(io->offers);
     intake_close(io->intake);
-    captions_close(io->captions);
+    lexicon_close(io->captions);
     members_close(io->members);
     bus_frame_release(&io->frame);
     bus_blob_release(io->weights);
@@ -159,8 +159,8 @@ static void take_caption(struct io *io, const struct ring_caption *c)
 
     if (io->asking != NULL) {
         const int64_t number =
-            captions_meet(io->captions, text, hash_128(text), c->visits, c->truth,
-                          c->strength, io->newest.update);
+            lexicon_meet(io->captions, text, hash_128(text), c->visits, c->truth,
+                         c->strength, io->newest.update);
         if (number >= 0) {
             asking_met(io->asking, (uint32_t)number);
         }
@@ -423,8 +423,8 @@ static void report(struct io *io)
     c->segments_forced = replay_forced(io->plan.replay);
     c->store_live_bytes = replay_live_bytes(io->plan.replay);
     c->store_file_ratio = replay_file_ratio(io->plan.replay);
-    c->captions = captions_count(io->captions);
-    c->captions_full = captions_full(io->captions);
+    c->captions = lexicon_count(io->captions);
+    c->lexicon_full = lexicon_full(io->captions);
     c->bytes_in = b->bytes_in;
     c->bytes_out = b->bytes_out;
     c->frames_in = b->frames_in;

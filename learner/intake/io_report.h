@@ -35,7 +35,7 @@ struct io_counters {
     uint32_t members, environments;         // alive now
     uint64_t store_live_bytes;
     double store_file_ratio;
-    uint64_t captions, captions_full; // known over the run; not kept, table full
+    uint64_t captions, lexicon_full; // known over the run; not kept, table full
     /* rank 0 */
     uint64_t labels; // training verdicts of this goal, over the run
     uint64_t questions_asked, questions_duplicate, questions_in_flight;

@@ -12,13 +12,13 @@ enum {
 };
 
 struct offers {
-    struct captions *captions;
+    struct lexicon *captions;
     struct ring *to_training;
     struct queue *queue;
     int left; // that training has room for
 };
 
-struct offers *offers_new(struct captions *captions, struct ring *to_training)
+struct offers *offers_new(struct lexicon *captions, struct ring *to_training)
 {
     struct offers *o = mem_new(1, sizeof(*o));
 
@@ -39,7 +39,7 @@ void offers_free(struct offers *o)
 
 void offers_met(struct offers *o, uint32_t caption)
 {
-    const struct caption *p = captions_at(o->captions, caption);
+    const struct caption *p = lexicon_at(o->captions, caption);
 
     if (p->visits >= 2 * p->offered) {
         // Full: it is offered when it comes again.
@@ -58,11 +58,11 @@ void offers_push(struct offers *o)
     uint32_t number;
 
     while (o->left > 0 && queue_pop_heaviest(o->queue, &number)) {
-        struct caption *p = captions_at(o->captions, number);
+        struct caption *p = lexicon_at(o->captions, number);
         const uint64_t more = p->visits - p->offered;
         m.caption.key = p->key;
         m.caption.visits = more < UINT32_MAX ? (uint32_t)more : UINT32_MAX;
-        m.caption.truth = (int8_t)captions_truth(p);
+        m.caption.truth = (int8_t)lexicon_truth(p);
         m.caption.strength = p->strength;
         m.caption.len = p->len;
         memcpy(m.caption.text, p->text, p->len);

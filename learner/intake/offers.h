@@ -5,11 +5,11 @@
  * visits first. I/O thread. */
 
 #include "common/base/ring.h"
-#include "learner/intake/captions.h"
+#include "learner/intake/lexicon.h"
 
 struct offers;
 
-struct offers *offers_new(struct captions *captions, struct ring *to_training);
+struct offers *offers_new(struct lexicon *captions, struct ring *to_training);
 void offers_free(struct offers *o); // NULL is fine
 void offers_met(struct offers *o, uint32_t caption);
 /* Training has exchanged what it held: there is room again. */

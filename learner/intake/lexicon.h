@@ -1,11 +1,11 @@
-#ifndef LEARNER_INTAKE_CAPTIONS_H
-#define LEARNER_INTAKE_CAPTIONS_H
+#ifndef LEARNER_INTAKE_LEXICON_H
+#define LEARNER_INTAKE_LEXICON_H
 /* Every distinct caption that this rank has met, by xxh3-128 of its bytes: its text, how
  * often it came, when first and last, what the game says of it, and how far its label is.
  * New ones are written with the segment that brought them, counts now and then. Numbers
  * (0, 1, ...) name captions within this process only. I/O thread.
  *
- * Memory grows by chunks with the captions met, up to CAPTIONS_MAX of them. */
+ * Memory grows by chunks with the captions met, up to LEXICON_MAX of them. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 #include "common/base/hash.h"
 #include "learner/store/replay.h"
 
-enum { CAPTIONS_MAX = 1 << 22 };
+enum { LEXICON_MAX = 1 << 22 };
 
 /* How far the label is; rank 0. */
 enum caption_state {
@@ -44,32 +44,32 @@ struct caption {
     uint64_t ready_ms;    // DELAYED: when to ask again
 };
 
-struct captions;
+struct lexicon;
 
-MUST_USE enum status captions_open(struct replay *r, struct captions **out);
-void captions_close(struct captions *c); // NULL is fine; captions_save first
+MUST_USE enum status lexicon_open(struct replay *r, struct lexicon **out);
+void lexicon_close(struct lexicon *c); // NULL is fine; lexicon_save first
 
-uint32_t captions_count(const struct captions *c);
-struct caption *captions_at(struct captions *c, uint32_t number);
+uint32_t lexicon_count(const struct lexicon *c);
+struct caption *lexicon_at(struct lexicon *c, uint32_t number);
 /* -1: not known. */
-int64_t captions_find(const struct captions *c, struct hash128 key);
+int64_t lexicon_find(const struct lexicon *c, struct hash128 key);
 /* The first met of those whose key has these upper 48 low bits, as a question's id has
  * them; -1: none. */
-int64_t captions_find_prefix(const struct captions *c, uint64_t prefix);
+int64_t lexicon_find_prefix(const struct lexicon *c, uint64_t prefix);
 
 /* Met `visits` times more. Makes it when new. -1: empty, too long, or the table is full
  * (counted). */
-int64_t captions_meet(struct captions *c, struct bytes text, struct hash128 key,
-                      uint64_t visits, int truth, int strength, uint64_t update);
-int captions_truth(const struct caption *c); // the majority: 1, 0, or -1
-uint64_t captions_full(const struct captions *c);
+int64_t lexicon_meet(struct lexicon *c, struct bytes text, struct hash128 key,
+                     uint64_t visits, int truth, int strength, uint64_t update);
+int lexicon_truth(const struct caption *c); // the majority: 1, 0, or -1
+uint64_t lexicon_full(const struct lexicon *c);
 
 /* Inside a transaction: writes those that are new since the last call. */
-bool captions_any_new(const struct captions *c);
-MUST_USE enum status captions_put_new(struct captions *c, struct replay *r);
+bool lexicon_any_new(const struct lexicon *c);
+MUST_USE enum status lexicon_put_new(struct lexicon *c, struct replay *r);
 /* Writes changed counts of at most `most` captions, going round; true in *all when
  * nothing changed is left. */
-MUST_USE enum status captions_save(struct captions *c, struct replay *r, uint32_t most,
-                                   bool *all);
+MUST_USE enum status lexicon_save(struct lexicon *c, struct replay *r, uint32_t most,
+                                  bool *all);
 
 #endif

@@ -1,4 +1,4 @@
-#include "learner/intake/captions.h"
+#include "learner/intake/lexicon.h"
 
 #include <string.h>
 
@@ -9,12 +9,12 @@
 
 enum {
     BLOCK = 4096, // captions of one block; blocks never move
-    BLOCKS_MAX = CAPTIONS_MAX / BLOCK,
+    BLOCKS_MAX = LEXICON_MAX / BLOCK,
     TEXT_CHUNK = 1 << 18,
     SLOTS_MIN = 8192
 };
 
-struct captions {
+struct lexicon {
     struct caption *block[BLOCKS_MAX];
     uint32_t count, saved, next_save; // saved: numbers below it are in the store
     uint32_t *slot;                   // (slots) number + 1, 0 = free; linear probing
@@ -35,30 +35,30 @@ struct stored {
 /* A chunk begins with a pointer to the one before it. */
 enum { CHUNK_HEAD = sizeof(void *) };
 
-uint32_t captions_count(const struct captions *c)
+uint32_t lexicon_count(const struct lexicon *c)
 {
     return c->count;
 }
 
-struct caption *captions_at(struct captions *c, uint32_t number)
+struct caption *lexicon_at(struct lexicon *c, uint32_t number)
 {
     CHECK(number < c->count);
     return &c->block[number / BLOCK][number % BLOCK];
 }
 
-static const struct caption *look(const struct captions *c, uint32_t number)
+static const struct caption *look(const struct lexicon *c, uint32_t number)
 {
     return &c->block[number / BLOCK][number % BLOCK];
 }
 
 /* Keys with the same 48 upper bits of `lo` meet in one run of slots, so that a question's
  * id finds its caption. */
-static uint32_t home(const struct captions *c, uint64_t lo)
+static uint32_t home(const struct lexicon *c, uint64_t lo)
 {
     return (uint32_t)(lo >> 16) & (c->slots - 1);
 }
 
-static void put_slot(struct captions *c, uint32_t number)
+static void put_slot(struct lexicon *c, uint32_t number)
 {
     uint32_t at = home(c, look(c, number)->key.lo);
 
@@ -68,7 +68,7 @@ static void put_slot(struct captions *c, uint32_t number)
     c->slot[at] = number + 1;
 }
 
-static void grow_slots(struct captions *c)
+static void grow_slots(struct lexicon *c)
 {
     mem_free(c->slot);
     c->slots *= 2;
@@ -78,7 +78,7 @@ static void grow_slots(struct captions *c)
     }
 }
 
-int64_t captions_find(const struct captions *c, struct hash128 key)
+int64_t lexicon_find(const struct lexicon *c, struct hash128 key)
 {
     for (uint32_t at = home(c, key.lo); c->slot[at] != 0;
          at = (at + 1) & (c->slots - 1)) {
@@ -89,7 +89,7 @@ int64_t captions_find(const struct captions *c, struct hash128 key)
     return -1;
 }
 
-int64_t captions_find_prefix(const struct captions *c, uint64_t prefix)
+int64_t lexicon_find_prefix(const struct lexicon *c, uint64_t prefix)
 {
     // Slots of one home are filled in the order of the numbers: the oldest comes first.
     for (uint32_t at = home(c, prefix); c->slot[at] != 0;
@@ -101,7 +101,7 @@ int64_t captions_find_prefix(const struct captions *c, uint64_t prefix)
     return -1;
 }
 
-static const uint8_t *keep_text(struct captions *c, struct bytes text)
+static const uint8_t *keep_text(struct lexicon *c, struct bytes text)
 {
     if (c->chunk == NULL || c->chunk_used + text.len > TEXT_CHUNK) {
         uint8_t *chunk = mem_new(1, TEXT_CHUNK);
@@ -115,7 +115,7 @@ static const uint8_t *keep_text(struct captions *c, struct bytes text)
     return at;
 }
 
-static struct caption *add(struct captions *c, struct hash128 key, struct bytes text)
+static struct caption *add(struct lexicon *c, struct hash128 key, struct bytes text)
 {
     if (2 * (c->count + 1) > c->slots) {
         grow_slots(c);
@@ -124,7 +124,7 @@ static struct caption *add(struct captions *c, struct hash128 key, struct bytes 
         c->block[c->count / BLOCK] = mem_new(BLOCK, sizeof(struct caption));
     }
     const uint32_t number = c->count++;
-    struct caption *p = captions_at(c, number);
+    struct caption *p = lexicon_at(c, number);
     p->key = key;
     p->text = keep_text(c, text);
     p->len = (uint8_t)text.len;
@@ -132,23 +132,23 @@ static struct caption *add(struct captions *c, struct hash128 key, struct bytes 
     return p;
 }
 
-int64_t captions_meet(struct captions *c, struct bytes text, struct hash128 key,
-                      uint64_t visits, int truth, int strength, uint64_t update)
+int64_t lexicon_meet(struct lexicon *c, struct bytes text, struct hash128 key,
+                     uint64_t visits, int truth, int strength, uint64_t update)
 {
-    int64_t number = captions_find(c, key);
+    int64_t number = lexicon_find(c, key);
     struct caption *p;
 
     if (text.len == 0 || text.len > SEGMENT_TEXT_MAX) {
         return -1;
     }
     if (number < 0) {
-        if (c->count == CAPTIONS_MAX) {
+        if (c->count == LEXICON_MAX) {
             c->full++;
             if (!c->told_full) {
                 c->told_full = true;
-                LOG_WARN("CAPTIONS-FULL",
+                LOG_WARN("LEXICON-FULL",
                          "%d distinct captions are known, new ones are not asked",
-                         CAPTIONS_MAX);
+                         LEXICON_MAX);
             }
             return -1;
         }
@@ -156,7 +156,7 @@ int64_t captions_meet(struct captions *c, struct bytes text, struct hash128 key,
         p->first = update;
         number = (int64_t)c->count - 1;
     } else {
-        p = captions_at(c, (uint32_t)number);
+        p = lexicon_at(c, (uint32_t)number);
         if (!bytes_equal(bytes_of(p->text, p->len), text)) {
             return -1; // 128 bits met by chance or by a hostile actor
         }
@@ -170,12 +170,12 @@ int64_t captions_meet(struct captions *c, struct bytes text, struct hash128 key,
     return number;
 }
 
-int captions_truth(const struct caption *c)
+int lexicon_truth(const struct caption *c)
 {
     return c->yes == 0 && c->no == 0 ? -1 : c->yes > c->no ? 1 : 0;
 }
 
-uint64_t captions_full(const struct captions *c)
+uint64_t lexicon_full(const struct lexicon *c)
 {
     return c->full;
 }
@@ -184,14 +184,14 @@ uint64_t captions_full(const struct captions *c)
 
 static void load(void *ctx, struct hash128 key, struct bytes row)
 {
-    struct captions *c = ctx;
+    struct lexicon *c = ctx;
     struct stored s;
 
-    if (row.len < sizeof(s) || c->count == CAPTIONS_MAX) {
+    if (row.len < sizeof(s) || c->count == LEXICON_MAX) {
         return;
     }
     memcpy(&s, row.data, sizeof(s));
-    if (s.len == 0 || row.len != sizeof(s) + s.len || captions_find(c, key) >= 0) {
+    if (s.len == 0 || row.len != sizeof(s) + s.len || lexicon_find(c, key) >= 0) {
         return;
     }
     struct caption *p =
@@ -204,9 +204,9 @@ static void load(void *ctx, struct hash128 key, struct bytes row)
     p->strength = s.strength;
 }
 
-enum status captions_open(struct replay *r, struct captions **out)
+enum status lexicon_open(struct replay *r, struct lexicon **out)
 {
-    struct captions *c = mem_new(1, sizeof(*c));
+    struct lexicon *c = mem_new(1, sizeof(*c));
     struct replay_view *view = NULL;
     enum status st;
 
@@ -218,7 +218,7 @@ enum status captions_open(struct replay *r, struct captions **out)
         replay_view_close(view);
     }
     if (st != ST_OK) {
-        captions_close(c);
+        lexicon_close(c);
         return st;
     }
     c->saved = c->count;
@@ -226,7 +226,7 @@ enum status captions_open(struct replay *r, struct captions **out)
     return ST_OK;
 }
 
-void captions_close(struct captions *c)
+void lexicon_close(struct lexicon *c)
 {
     if (c == NULL) {
         return;
@@ -262,26 +262,25 @@ static enum status put(struct replay *r, struct caption *p)
     return ST_OK;
 }
 
-bool captions_any_new(const struct captions *c)
+bool lexicon_any_new(const struct lexicon *c)
 {
     return c->saved < c->count;
 }
 
-enum status captions_put_new(struct captions *c, struct replay *r)
+enum status lexicon_put_new(struct lexicon *c, struct replay *r)
 {
     for (; c->saved < c->count; c->saved++) {
-        TRY(put(r, captions_at(c, c->saved)));
+        TRY(put(r, lexicon_at(c, c->saved)));
     }
     return ST_OK;
 }
 
-enum status captions_save(struct captions *c, struct replay *r, uint32_t most,
-                          bool *all)
+enum status lexicon_save(struct lexicon *c, struct replay *r, uint32_t most, bool *all)
 {
     uint32_t looked = 0, written = 0;
 
     for (; looked < c->count && written < most; looked++) {
-        struct caption *p = captions_at(c, c->next_save);
+        struct caption *p = lexicon_at(c, c->next_save);
         c->next_save = c->next_save + 1 < c->count ? c->next_save + 1 : 0;
         if (p->dirty) {
             TRY(put(r, p));

@@ -138,7 +138,16 @@ static void find_family(struct plan *p)
     text_format(p->family, sizeof(p->family), "%.*s", (int)strcspn(env, "-"), env);
 }
 
-/* conf/FAMILY.ini, or the one that --preset names. */
+/* Bandit and chain are small and short as the crypt is. */
+static const char *preset_of(const struct plan *p)
+{
+    const bool nethack =
+        strcmp(p->family, "nethack") == 0 || strcmp(p->family, "nle") == 0;
+
+    return nethack ? "nethack" : "crypt";
+}
+
+/* conf/NAME.ini of the environment's family, or the one that --preset names. */
 static enum status read_preset(struct plan *p)
 {
     char preset[OPTION_TEXT_MAX], relative[OPTION_TEXT_MAX + 16], path[PATH_MAX_];
@@ -146,7 +155,7 @@ static enum status read_preset(struct plan *p)
     text_format(preset, sizeof(preset), "%s", settings_get(&p->settings, "preset"));
     find_family(p);
     text_format(relative, sizeof(relative), "conf/%s.ini",
-                preset[0] != '\0' ? preset : p->family);
+                preset[0] != '\0' ? preset : preset_of(p));
     settings_reset(&p->settings);
     if (share_path(relative, path, sizeof(path))) {
         return settings_read_file(&p->settings, path, false);
@@ -330,7 +339,13 @@ static enum status check_judge(struct plan *p, const char *spec)
         }
         return ST_OK;
     }
-    if (strchr(judge, '/') == NULL || access(judge, X_OK) != 0) {
+    char *program = strchr(judge, '/') != NULL ? realpath(judge, NULL) : NULL;
+    const bool ok = program != NULL && access(program, X_OK) == 0;
+    if (ok) {
+        settings_put(&p->settings, "judge", "%s", program);
+    }
+    free(program);
+    if (!ok) {
         fprintf(stderr,
                 "minos train: --judge: %s is neither rule nor sim nor the path of a "
                 "program that can be started\n",

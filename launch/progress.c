@@ -77,7 +77,7 @@ static void add_steps(struct line *l)
     }
     add(l, text);
     jsonline_number(l->json, "seconds", &spent);
-    if (jsonline_number(l->json, "seconds_limit", &seconds) && seconds > 0) {
+    if (jsonline_number(l->json, "seconds_given", &seconds) && seconds > 0) {
         text_format(text, sizeof(text), "%.0f of %.0f s", spent, seconds);
     } else {
         text_format(text, sizeof(text), "%.0f s", spent);

@@ -1,0 +1,321 @@
+#!/usr/bin/python3
+"""Runs a list of training runs, keeps one line of results for each, and makes a table and
+curves out of them.
+
+    study.py run LIST [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
+    study.py table LIST [...]        Markdown, all rows of the lists
+    study.py plot LIST --out=FILE.svg [--only=REGEX]
+
+LIST is a text file; its results are appended to results/NAME.jsonl beside it, one JSON
+object a line, never rewritten: what has a line is not run again. `run` may be stopped at
+any time (Ctrl-C, or after --seconds): the run under way is stopped in order and goes on
+from its checkpoint the next time.
+
+A line of LIST is `ROW SEEDS OPTIONS...`, SEEDS being like 1-5 or 1,3. `common OPTIONS...`
+holds for the rows after it, `eval OPTIONS...` is for minos eval (played twice, with
+sampled and with greedy actions). Empty lines and lines that begin with # are skipped.
+"""
+import argparse
+import json
+import os
+import platform
+import random
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+CURVE_POINTS = 120
+SUMMARY = ("env_steps", "seconds", "sps", "episodes", "success_rate", "return_mean",
+           "labels", "questions_asked", "questions_duplicate", "captions",
+           "policy_lag_p50", "policy_lag_p99", "peak_anon_mb", "blas_core", "entropy")
+
+
+def die(text):
+    print("study.py: " + text, file=sys.stderr)
+    sys.exit(2)
+
+
+def parse_seeds(text, where):
+    seeds = []
+    for part in text.split(","):
+        m = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if not m:
+            die(f"{where}: {text} is not a list of seeds such as 1-5 or 1,3")
+        seeds += range(int(m[1]), int(m[2] or m[1]) + 1)
+    return seeds
+
+
+def read_list(path):
+    """[(row, seed, options)], and the options of eval."""
+    common, evaluation, runs = [], [], []
+    if not os.path.exists(path):
+        die(f"there is no {path}")
+    with open(path) as f:
+        for n, line in enumerate(f, 1):
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            if words[0] == "common":
+                common = words[1:]
+            elif words[0] == "eval":
+                evaluation = words[1:]
+            elif len(words) < 2:
+                die(f"{path}:{n}: a row needs seeds")
+            else:
+                for seed in parse_seeds(words[1], f"{path}:{n}"):
+                    runs.append((words[0], seed, common + words[2:]))
+    return runs, evaluation
+
+
+def results_path(path):
+    name = os.path.splitext(os.path.basename(path))[0]
+    return os.path.join(os.path.dirname(os.path.abspath(path)), "results", name + ".jsonl")
+
+
+def read_results(path):
+    """{(row, seed): result}; a torn last line is passed over."""
+    found = {}
+    if os.path.exists(path):
+        with open(path) as f:
+            for line in f:
+                try:
+                    r = json.loads(line)
+                except ValueError:
+                    continue
+                found[r["row"], r["seed"]] = r
+    return found
+
+
+def append_result(path, result):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    torn = False
+    if os.path.exists(path) and os.path.getsize(path) > 0:
+        with open(path, "rb") as f:
+            f.seek(-1, os.SEEK_END)
+            torn = f.read(1) != b"\n"
+    with open(path, "a") as f:
+        f.write(("\n" if torn else "") + json.dumps(result) + "\n")
+        f.flush()
+        os.fsync(f.fileno())
+
+
+def last_json(text):
+    for line in reversed(text.splitlines()):
+        if line.startswith("{"):
+            return json.loads(line)
+    return {}
+
+
+def read_curve(run):
+    """[[env_steps, success_rate, return_mean, entropy]], thinned."""
+    points = []
+    path = os.path.join(run, "metrics.jsonl")
+    if not os.path.exists(path):
+        return points
+    with open(path) as f:
+        for line in f:
+            try:
+                r = json.loads(line)
+            except ValueError:
+                continue
+            if "env_steps" in r:
+                points.append([r["env_steps"], r.get("success_rate"),
+                               r.get("return_mean"), r.get("entropy")])
+    step = max(1, len(points) // CURVE_POINTS)
+    return points[::step] + (points[-1:] if len(points) % step != 1 else [])
+
+
+def machine():
+    model = platform.processor()
+    with open("/proc/cpuinfo") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+
+
+def commit():
+    done = subprocess.run(["git", "-C", TOP, "rev-parse", "--short=12", "HEAD"],
+                          capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def call(command, deadline):
+    """Runs to the end; (exit code, stdout). None: out of time, stopped in order."""
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        out, _ = child.communicate(timeout=max(1, deadline - time.monotonic()))
+        return child.returncode, out
+    except (subprocess.TimeoutExpired, KeyboardInterrupt) as reason:
+        child.send_signal(signal.SIGINT)
+        child.communicate()
+        if isinstance(reason, KeyboardInterrupt):
+            raise
+        return None
+
+
+def run_one(args, row, seed, options, evaluation, deadline):
+    """The result of one run, or None when the time was up."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", row)
+    run = os.path.join(args.work, f"{name}-{seed}")
+    minos = os.path.join(args.bin, "minos")
+    train = [minos, "train", f"--run-dir={run}", f"--seed={seed}", "--quiet"] + options
+    began = time.time()
+    done = call(train, deadline)
+    if done is None:
+        return None
+    if done[0] != 0:
+        die(f"{shlex.join(train)} ended with exit code {done[0]}")
+    result = {"row": row, "seed": seed, "options": options, "commit": commit(),
+              "machine": machine(), "wall_seconds": round(time.time() - began, 1)}
+    with open(os.path.join(run, "summary.json")) as f:
+        summary = json.load(f)
+    result["summary"] = {k: summary[k] for k in SUMMARY if k in summary}
+    for kind in ("sampled", "greedy"):
+        command = [minos, "eval", f"--run-dir={run}"] + evaluation
+        done = call(command + (["--greedy"] if kind == "greedy" else []), deadline + 600)
+        if done is None or done[0] != 0:
+            die(f"{shlex.join(command)} did not end well")
+        result[kind] = last_json(done[1])
+    result["curve"] = read_curve(run)
+    return result
+
+
+def cmd_run(args):
+    deadline = time.monotonic() + (args.seconds or 1e9)
+    os.makedirs(args.work, exist_ok=True)
+    for path in args.lists:
+        runs, evaluation = read_list(path)
+        out = results_path(path)
+        for row, seed, options in runs:
+            if (row, seed) in read_results(out) or not re.search(args.only, row):
+                continue
+            if time.monotonic() >= deadline:
+                return 0
+            print(f"{time.strftime('%H:%M:%S')} {row} seed {seed}", flush=True)
+            result = run_one(args, row, seed, options, evaluation, deadline)
+            if result is None:
+                print("time is up; the run under way goes on the next time")
+                return 0
+            append_result(out, result)
+            print(f"    success {result['sampled'].get('success_rate')} sampled, "
+                  f"{result['greedy'].get('success_rate')} greedy, "
+                  f"{result['wall_seconds']} s", flush=True)
+    return 0
+
+
+def iqm(values):
+    """Interquartile mean, with fractional weights at the quarter's edges."""
+    v = sorted(values)
+    n = len(v)
+    low, high, total = n / 4, 3 * n / 4, 0.0
+    for i, x in enumerate(v):
+        total += x * max(0.0, min(i + 1, high) - max(i, low))
+    return total / (high - low)
+
+
+def interval(values):
+    """95 % bootstrap interval of the interquartile mean, over seeds."""
+    rng = random.Random(1)
+    draws = sorted(iqm([rng.choice(values) for _ in values]) for _ in range(2000))
+    return draws[50], draws[-51]
+
+
+def grouped(args):
+    rows = {}
+    for path in args.lists:
+        found = read_results(results_path(path))
+        for row, seed, _ in read_list(path)[0]:
+            if (row, seed) in found and re.search(args.only, row):
+                rows.setdefault(row, []).append(found[row, seed])
+    return rows
+
+
+def cmd_table(args):
+    print("| row | seeds | success IQM (95 %) | least | greedy IQM | return | depth "
+          "| training s | steps/s |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for row, results in grouped(args).items():
+        def column(part, key):
+            return [r[part][key] for r in results if r[part].get(key) is not None]
+
+        sampled, greedy = column("sampled", "success_rate"), column("greedy", "success_rate")
+        low, high = interval(sampled)
+
+        def mean(values, form):
+            return form % (sum(values) / len(values)) if values else ""
+
+        print(f"| {row} | {len(results)} | {iqm(sampled):.3f} ({low:.3f}–{high:.3f}) "
+              f"| {min(sampled):.3f} | {iqm(greedy):.3f} "
+              f"| {mean(column('sampled', 'return_mean'), '%.2f')} "
+              f"| {mean(column('sampled', 'depth_mean'), '%.2f')} "
+              f"| {mean(column('summary', 'seconds'), '%.0f')} "
+              f"| {mean(column('summary', 'sps'), '%.0f')} |")
+    return 0
+
+
+def at(curve, x, column):
+    """Linear between the points of a curve; None outside."""
+    points = [(p[0], p[column]) for p in curve if p[column] is not None]
+    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+        if x0 <= x <= x1:
+            return y0 + (y1 - y0) * (x - x0) / (x1 - x0) if x1 > x0 else y1
+    return None
+
+
+def cmd_plot(args):
+    if not args.out:
+        die("plot needs --out=FILE.svg")
+    rows = grouped(args)
+    blocks, plots = [], []
+    for i, (row, results) in enumerate(rows.items()):
+        last = max(r["curve"][-1][0] for r in results if r["curve"])
+        lines = []
+        for n in range(1, CURVE_POINTS + 1):
+            x = last * n / CURVE_POINTS
+            values = [y for y in (at(r["curve"], x, 1) for r in results) if y is not None]
+            if values:
+                lines.append(f"{x / 1e6} {sum(values) / len(values)} "
+                             f"{min(values)} {max(values)}")
+        blocks.append(f"$row{i} << END\n" + "\n".join(lines) + "\nEND\n")
+        plots.append(f"$row{i} using 1:3:4 with filledcurves notitle lc {i + 1} "
+                     f"fs transparent solid 0.15 noborder")
+        plots.append(f"$row{i} using 1:2 with lines lw 2 lc {i + 1} "
+                     f"title '{row} ({len(results)} seeds)' noenhanced")
+    if not plots:
+        die("no results yet")
+    script = (f"set terminal svg size 900,520 background 'white'\n"
+              f"set output '{args.out}'\n"
+              "set xlabel 'environment steps trained, millions'\n"
+              "set ylabel 'success rate, last 200 training episodes'\n"
+              "set yrange [0:1]\nset key outside right\nset grid\n"
+              + "".join(blocks) + "plot " + ", ".join(plots) + "\n")
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("run", "table", "plot"))
+    parser.add_argument("lists", nargs="+", metavar="LIST")
+    parser.add_argument("--seconds", type=float, default=0)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--bin", default=os.path.join(TOP, "build", "bin"))
+    parser.add_argument("--work", default=os.path.join(TOP, "runs", "study"))
+    parser.add_argument("--out", default="")
+    args = parser.parse_args()
+    try:
+        return {"run": cmd_run, "table": cmd_table, "plot": cmd_plot}[args.command](args)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -126,7 +126,8 @@ static json_t *manifest_load(const char *dir)
     return o;
 }
 
-/* The file whole, held to what the manifest says of it. *fault says what is wrong. */
+/* The file whole, held to what the manifest says of it. *fault says what is wrong, NULL
+ * for nothing. */
 static enum status file_load(const char *dir, const char *name, const json_t *manifest,
                              char **data, size_t *len, const char **fault)
 {
@@ -150,6 +151,7 @@ static enum status file_load(const char *dir, const char *name, const json_t *ma
         *data = NULL;
         return ST_CORRUPT;
     }
+    *fault = NULL;
     return ST_OK;
 }
 

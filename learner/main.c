@@ -8,10 +8,10 @@
 #include "common/base/log.h"
 #include "common/base/mpijob.h"
 #include "common/base/stop.h"
+#include "learner/learner_bench.h"
 #include "learner/start.h"
 #include "learner/store/audit.h"
 #include "learner/threads.h"
-#include "learner/tools.h"
 
 static const char examples[] =
     "Examples:\n"
@@ -78,6 +78,6 @@ int main(int argc, char **argv)
 
     return strcmp(tool, "audit") == 0    ? audit_main(argc - 1, argv + 1)
            : strcmp(tool, "ledger") == 0 ? ledger_main(argc - 1, argv + 1)
-           : strcmp(tool, "bench") == 0  ? tools_bench(argc - 1, argv + 1)
+           : strcmp(tool, "bench") == 0  ? learner_bench(argc - 1, argv + 1)
                                          : learn(argc, argv);
 }

@@ -1,4 +1,4 @@
-#include "learner/tools.h"
+#include "learner/learner_bench.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +77,7 @@ static int bench_wire(bool codec, int argc, char **argv)
     return st == ST_OK ? EXIT_DONE : EXIT_FAILED;
 }
 
-int tools_bench(int argc, char **argv)
+int learner_bench(int argc, char **argv)
 {
     if (argc > 1 && (strcmp(argv[1], "codec") == 0 || strcmp(argv[1], "bus") == 0)) {
         return bench_wire(strcmp(argv[1], "codec") == 0, argc - 1, argv + 1);

@@ -22,6 +22,9 @@ void tail_open(struct tail *t, const char *path)
 /* "12:03:07.412 learner.1 WARN  REPLAY-DROP ...": the level is the third word. */
 static bool is_serious(const char *line)
 {
+    if (line[0] < '0' || line[0] > '9' || line[1] == '\0' || line[2] != ':') {
+        return false; // not a line of ours
+    }
     for (int words = 0; words < 2; words++) {
         line += strcspn(line, " ");
         line += strspn(line, " ");

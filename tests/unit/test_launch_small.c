@@ -1,0 +1,143 @@
+/* The small parts of launch: ports, values out of JSON lines, following a log. */
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+#include "launch/jsonline.h"
+#include "launch/port.h"
+#include "launch/tail.h"
+#include "tests/support/harness.h"
+
+static int listen_anywhere(int *port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof(in);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    *port = ntohs(in.sin_port);
+    return fd;
+}
+
+static void a_port_that_somebody_listens_at_is_passed_over(void **state)
+{
+    int port;
+    const int fd = listen_anywhere(&port);
+
+    (void)state;
+    assert_int_equal(port_in_use("127.0.0.1", port, 1), port);
+    const int found = port_find("127.0.0.1", port, 2);
+    assert_true(found == 0 || found > port);
+    close(fd);
+    assert_int_equal(port_in_use("127.0.0.1", port, 1), 0);
+}
+
+static void values_are_read_by_key(void **state)
+{
+    static const char json[] = "{\"steps\": 12, \"state\": \"run\\\"ning\", \"not\": "
+                               "null, \"key\": \"steps\", "
+                               "\"sps\" : 1.5e3, \"empty\": \"\"}";
+    double n = -1;
+    char text[32];
+
+    (void)state;
+    assert_true(jsonline_number(json, "steps", &n) && n == 12);
+    assert_true(jsonline_number(json, "sps", &n) && n == 1500);
+    assert_false(jsonline_number(json, "not", &n));
+    assert_false(jsonline_number(json, "missing", &n));
+    assert_false(jsonline_number(json, "state", &n));
+    assert_true(jsonline_text(json, "state", text, sizeof(text)));
+    assert_string_equal(text, "run\\\"ning");
+    assert_true(jsonline_text(json, "empty", text, sizeof(text)) && text[0] == '\0');
+    assert_false(jsonline_text(json, "steps", text, sizeof(text)));
+    assert_true(jsonline_text(json, "state", text, 3));
+    assert_string_equal(text, "ru");
+    assert_false(jsonline_number("", "a", &n));
+    assert_false(jsonline_number("{\"a\":", "a", &n));
+}
+
+static int befores;
+
+static void before(void)
+{
+    befores++;
+}
+
+static void append(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "ae");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept(void **state)
+{
+    const char *dir = harness_make_dir(), *path = harness_path(dir, "x.log");
+    struct tail t;
+
+    (void)state;
+    append(path, "12:00:00.000 actor.0  ERROR OLD-LINE  from an earlier start\n");
+    tail_open(&t, path);
+    append(path, "12:00:01.000 actor.0  INFO  SOME-INFO  fine\n"
+                 "12:00:02.000 actor.0  WARN  SOME-WARN  worse\nplain words WARN \n"
+                 "12:00:03.000 actor.0  ERROR HALF");
+    harness_stderr_begin();
+    tail_follow(&t, before);
+    tail_follow(&t, before);
+    const char *err = harness_stderr_end();
+    assert_string_equal(err, "12:00:02.000 actor.0  WARN  SOME-WARN  worse\n");
+    assert_int_equal(befores, 1);
+    append(path, "-LINE  gone\n");
+    harness_stderr_begin();
+    tail_follow(&t, NULL);
+    assert_string_equal(harness_stderr_end(),
+                        "12:00:03.000 actor.0  ERROR HALF-LINE  gone\n");
+    harness_stderr_begin();
+    tail_print_last(&t);
+    err = harness_stderr_end();
+    assert_non_null(strstr(err, "fine\n"));
+    assert_non_null(strstr(err, "plain words"));
+    assert_null(strstr(err, "earlier start"));
+    harness_remove_dir(dir);
+}
+
+static void a_line_without_end_does_not_grow_without_end(void **state)
+{
+    const char *dir = harness_make_dir(), *path = harness_path(dir, "y.log");
+    struct tail t;
+
+    (void)state;
+    tail_open(&t, path); // not there yet
+    for (int i = 0; i < 1000; i++) {
+        append(path, "0123456789");
+    }
+    append(path, "\nlast\n");
+    tail_follow(&t, NULL);
+    harness_stderr_begin();
+    tail_print_last(&t);
+    const char *err = harness_stderr_end();
+    assert_true(strlen(err) < TAIL_LINE_MAX + 32);
+    assert_non_null(strstr(err, "last\n"));
+    harness_remove_dir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_port_that_somebody_listens_at_is_passed_over),
+        cmocka_unit_test(values_are_read_by_key),
+        cmocka_unit_test(only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept),
+        cmocka_unit_test(a_line_without_end_does_not_grow_without_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

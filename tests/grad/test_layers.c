@@ -174,7 +174,7 @@ static void the_convolution_and_its_gradients_are_right(void **state)
     params_release(&p);
 }
 
-/* 30 x 30 x 8: more than a chunk of scratch from the fourth image on. */
+/* 30 x 30 x 8: a chunk is one image. */
 static void a_convolution_in_several_chunks_is_that_of_each_image(void **state)
 {
     const struct conv_shape shape = {.S = 30, .IN = 8, .K = 5, .STRIDE = 1, .OUT = 3};

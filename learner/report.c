@@ -161,6 +161,56 @@ void report_tick(struct report *r, struct train *t)
 
 /* ---- once a run ---- */
 
+static bool count_verdict(void *report, const struct ledger_entry *e)
+{
+    struct report *r = report;
+
+    if (e->verdict_kind < VERDICT_KINDS) {
+        r->verdicts[e->verdict_kind]++;
+    }
+    r->verdicts_late += e->late ? 1 : 0;
+    r->tokens_in += e->tokens_in;
+    r->tokens_out += e->tokens_out;
+    return true;
+}
+
+enum status report_read_ledger(struct report *r, struct ledger *l)
+{
+    return l == NULL ? ST_OK : ledger_scan(l, 1, 0, count_verdict, r);
+}
+
+static void add_judging(struct report *r, const struct train *t)
+{
+    struct metrics_row *m = &r->row;
+    uint64_t answered = 0;
+    char key[48];
+
+    metrics_int(m, "captions", (int64_t)report_outside(&t->gauges, "captions"));
+    metrics_int(m, "captions_met", (int64_t)t->gauges.captions);
+    metrics_int(m, "labels", (int64_t)t->reward.table.labels);
+    metrics_num(m, "labels_per_million_steps",
+                t->env_steps > 0
+                    ? (double)t->reward.table.labels * 1e6 / (double)t->env_steps
+                    : NAN);
+    for (int k = 1; k < VERDICT_KINDS; k++) {
+        text_format(key, sizeof(key), "verdicts_%s",
+                    verdict_kind_name((enum verdict_kind)k));
+        metrics_int(m, key, (int64_t)r->verdicts[k]);
+        answered += r->verdicts[k];
+    }
+    metrics_int(m, "verdicts_late", (int64_t)r->verdicts_late);
+    metrics_int(m, "tokens_in", (int64_t)r->tokens_in);
+    metrics_int(m, "tokens_out", (int64_t)r->tokens_out);
+    // What earlier starts asked is in the ledger, as far as it was answered.
+    metrics_int(
+        m, "questions_asked",
+        (int64_t)fmax((double)answered, report_outside(&t->gauges, "questions_asked")));
+    metrics_int(m, "questions_duplicate",
+                (int64_t)report_outside(&t->gauges, "questions_duplicate"));
+    metrics_int(m, "questions_expired",
+                (int64_t)report_outside(&t->gauges, "questions_expired"));
+}
+
 static enum status write_summary(struct report *r, struct train *t,
                                  const char *store_dir)
 {
@@ -183,7 +233,7 @@ static enum status write_summary(struct report *r, struct train *t,
     metrics_num(m, "learner_samples_per_s",
                 seconds > 0 ? (double)t->samples / seconds : 0);
     report_add_window(m, &t->totals, &t->gauges);
-    report_add_judging(m, t);
+    add_judging(r, t);
     report_add_lags(m, &t->totals, false);
     report_add_segments(m, t, store_dir);
     metrics_num(m, "peak_anon_mb", mem_anon_peak_mb());

@@ -9,6 +9,7 @@
 #include "common/base/metrics.h"
 #include "common/base/status.h"
 #include "learner/intake/io_report.h"
+#include "learner/store/ledger.h"
 #include "learner/train/train.h"
 
 struct report {
@@ -21,6 +22,8 @@ struct report {
     uint64_t row_steps, row_samples; // at the last row
     double row_stage[STAGES];        // likewise
     double sps;                      // env steps per second over the last row
+    /* Of the whole run, as the ledger has it; rank 0. */
+    uint64_t verdicts[VERDICT_KINDS], verdicts_late, tokens_in, tokens_out;
 };
 
 /* For train_plan.outside; ctx is a struct io_report. */
@@ -33,6 +36,8 @@ void report_tick(struct report *r, struct train *t);
 /* The last line, summary.json and progress.json. store_dir: where the audit looks. */
 MUST_USE enum status report_finish(struct report *r, struct train *t,
                                    const char *store_dir);
+/* Counts the run's verdicts, restarts included, for the summary. */
+MUST_USE enum status report_read_ledger(struct report *r, struct ledger *l);
 void report_close(struct report *r);
 
 #endif

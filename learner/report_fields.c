@@ -73,7 +73,7 @@ static const struct field fields[] = {
     FIELD(store_live_bytes, U64),
     FIELD(store_file_ratio, F64),
     FIELD(captions, U64),
-    FIELD(captions_full, U64),
+    FIELD(lexicon_full, U64),
     FIELD(labels, U64),
     FIELD(questions_asked, U64),
     FIELD(questions_duplicate, U64),
@@ -265,32 +265,6 @@ void report_add_window(struct metrics_row *m, const struct tallies *t,
                 ci95(g->window, g->window_success, g->window_success));
     metrics_num(m, "length_mean", ratio(t->lengths, t->episodes));
     metrics_num(m, "depth_mean", ratio(t->depth, t->episodes));
-}
-
-void report_add_judging(struct metrics_row *m, const struct train *t)
-{
-    static const char *const names[] = {"captions",
-                                        "questions_asked",
-                                        "questions_duplicate",
-                                        "questions_expired",
-                                        "verdicts_label",
-                                        "verdicts_tie",
-                                        "verdicts_abstain",
-                                        "verdicts_unparseable",
-                                        "verdicts_timeout",
-                                        "verdicts_refused",
-                                        "verdicts_overload",
-                                        "verdicts_late",
-                                        "tokens_in",
-                                        "tokens_out"};
-
-    metrics_int(m, "captions_met", (int64_t)t->gauges.captions);
-    metrics_int(m, "labels", (int64_t)t->reward.table.labels);
-    metrics_num(m, "labels_per_million_steps",
-                ratio((double)t->reward.table.labels * 1e6, (double)t->env_steps));
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        metrics_int(m, names[i], (int64_t)report_outside(&t->gauges, names[i]));
-    }
 }
 
 static void add_audit(struct metrics_row *m, const struct audit *a, int64_t T)

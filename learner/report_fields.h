@@ -17,7 +17,6 @@ void report_add_outside(struct metrics_row *m, const struct gauges *g);
 /* Of the run: episodes, and the last ones with 95 % intervals. */
 void report_add_window(struct metrics_row *m, const struct tallies *t,
                        const struct gauges *g);
-void report_add_judging(struct metrics_row *m, const struct train *t);
 /* produced, trained, waiting, in flight, dropped by reason: from the audit where it sees
  * every rank's store, else from the counters of this start. */
 void report_add_segments(struct metrics_row *m, const struct train *t,

@@ -312,6 +312,7 @@ enum status start_finish(struct learner *l)
     io_close(l->io);
     l->io = NULL;
     TRY(io_sync_loop_step(l->replay));
+    TRY(report_read_ledger(&l->report, l->ledger));
     train_leave_store(&l->train);
     replay_close(l->replay);
     ledger_close(l->ledger);

@@ -1,0 +1,188 @@
+#include "tests/support/harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/rng.h"
+#include "learner/intake/lexicon.h"
+#include "learner/intake/queue.h"
+
+static const char *dir;
+static struct replay *replay;
+
+static int set_up(void **state)
+{
+    (void)state;
+    dir = harness_make_dir();
+    return replay_open(harness_path(dir, "s"), 1, 16 << 20, &replay) == ST_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    replay_close(replay);
+    harness_remove_dir(dir);
+    return 0;
+}
+
+static int64_t meet(struct lexicon *c, const char *text, uint64_t visits, int truth,
+                    uint64_t update)
+{
+    const struct bytes b = bytes_text(text);
+
+    return lexicon_meet(c, b, hash_128(b), visits, truth, truth == 1 ? 3 : 1, update);
+}
+
+static void save(struct lexicon *c)
+{
+    bool all = false;
+
+    assert_int_equal(replay_begin(replay), ST_OK);
+    assert_int_equal(lexicon_put_new(c, replay), ST_OK);
+    while (!all) {
+        assert_int_equal(lexicon_save(c, replay, 100, &all), ST_OK);
+    }
+    assert_int_equal(replay_commit(replay), ST_OK);
+}
+
+static void a_caption_is_one_entry_however_often_it_comes(void **state)
+{
+    struct lexicon *c = NULL;
+
+    (void)state;
+    assert_int_equal(lexicon_open(replay, &c), ST_OK);
+    const int64_t gold = meet(c, "You find gold.", 2, 1, 10);
+    const int64_t wall = meet(c, "A wall.", 1, 0, 11);
+    assert_int_not_equal(gold, wall);
+    assert_int_equal(meet(c, "You find gold.", 3, 1, 20), gold);
+    assert_int_equal(meet(c, "You find gold.", 1, 0, 15), gold);
+    const struct caption *p = lexicon_at(c, (uint32_t)gold);
+    assert_int_equal(p->visits, 6);
+    assert_int_equal(p->first, 10);
+    assert_int_equal(p->last, 20);
+    assert_int_equal(lexicon_truth(p), 1); // two votes against one
+    assert_int_equal(p->strength, 3);
+    assert_int_equal(lexicon_count(c), 2);
+    assert_int_equal(meet(c, "", 1, 0, 0), -1);
+    lexicon_close(c);
+}
+
+static void captions_survive_a_restart(void **state)
+{
+    struct lexicon *c = NULL;
+    char text[64];
+
+    (void)state;
+    assert_int_equal(lexicon_open(replay, &c), ST_OK);
+    for (int i = 0; i < 10000; i++) {
+        snprintf(text, sizeof(text), "caption %d", i);
+        assert_int_equal(meet(c, text, 1, i % 2, 5), i);
+    }
+    save(c);
+    meet(c, "caption 77", 4, 1, 9);
+    save(c);
+    lexicon_close(c);
+    assert_int_equal(lexicon_open(replay, &c), ST_OK);
+    assert_int_equal(lexicon_count(c), 10000);
+    for (int i = 0; i < 10000; i++) {
+        snprintf(text, sizeof(text), "caption %d", i);
+        const int64_t n = lexicon_find(c, hash_128(bytes_text(text)));
+        assert_true(n >= 0);
+        const struct caption *p = lexicon_at(c, (uint32_t)n);
+        assert_true(bytes_equal(bytes_of(p->text, p->len), bytes_text(text)));
+        assert_int_equal(p->visits, i == 77 ? 5 : 1);
+        assert_int_equal(lexicon_find_prefix(c, p->key.lo ^ 0xabc), n);
+    }
+    assert_false(lexicon_any_new(c));
+    lexicon_close(c);
+}
+
+static void texts_that_share_a_key_are_not_mixed_up(void **state)
+{
+    struct lexicon *c = NULL;
+    const struct hash128 key = {42, 43};
+
+    (void)state;
+    assert_int_equal(lexicon_open(replay, &c), ST_OK);
+    assert_int_equal(lexicon_meet(c, bytes_text("a"), key, 1, -1, 0, 0), 0);
+    assert_int_equal(lexicon_meet(c, bytes_text("b"), key, 1, -1, 0, 0), -1);
+    assert_int_equal(lexicon_at(c, 0)->visits, 1);
+    lexicon_close(c);
+}
+
+static void the_queue_gives_the_heaviest_or_the_oldest(void **state)
+{
+    struct queue *q = queue_new(4);
+    uint32_t n = 0;
+
+    (void)state;
+    assert_true(queue_push(q, 10, 1));
+    assert_true(queue_push(q, 20, 5));
+    assert_true(queue_push(q, 30, 3));
+    assert_true(queue_push(q, 40, 3));
+    assert_false(queue_push(q, 50, 9)); // full
+    assert_true(queue_push(q, 10, 4));  // raised, still the oldest
+    assert_int_equal(queue_count(q), 4);
+    assert_true(queue_pop_heaviest(q, &n) && n == 20);
+    assert_true(queue_pop_oldest(q, &n) && n == 10);
+    assert_true(queue_pop_heaviest(q, &n) && n == 30);
+    assert_true(queue_remove(q, 40));
+    assert_false(queue_remove(q, 40));
+    assert_false(queue_pop_oldest(q, &n));
+    queue_free(q);
+}
+
+/* Against a plain table, through some thousand random operations. */
+static void the_queue_agrees_with_a_plain_search(void **state)
+{
+    enum { N = 60 };
+    struct queue *q = queue_new(N);
+    uint64_t weight[N] = {0}, arrival[N], now = 0;
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 7);
+    for (int i = 0; i < 20000; i++) {
+        const uint32_t op = rng_below(&rng, 4), x = rng_below(&rng, N);
+        const uint64_t w = 1 + rng_below(&rng, 20);
+        uint32_t got = 0, want = N;
+        if (op < 2) {
+            assert_true(queue_push(q, x, w));
+            arrival[x] = weight[x] == 0 ? now++ : arrival[x];
+            weight[x] = w > weight[x] ? w : weight[x];
+            continue;
+        }
+        for (uint32_t k = 0; k < N; k++) {
+            const bool better =
+                weight[k] != 0 &&
+                (want == N ||
+                 (op == 2 ? weight[k] > weight[want] || (weight[k] == weight[want] &&
+                                                         arrival[k] < arrival[want])
+                          : arrival[k] < arrival[want]));
+            want = better ? k : want;
+        }
+        const bool any =
+            op == 2 ? queue_pop_heaviest(q, &got) : queue_pop_oldest(q, &got);
+        assert_int_equal(any, want != N);
+        if (any) {
+            assert_int_equal(got, want);
+            weight[got] = 0;
+        }
+    }
+    queue_free(q);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_caption_is_one_entry_however_often_it_comes),
+        TEST(captions_survive_a_restart),
+        TEST(texts_that_share_a_key_are_not_mixed_up),
+        TEST(the_queue_gives_the_heaviest_or_the_oldest),
+        TEST(the_queue_agrees_with_a_plain_search),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -107,7 +107,7 @@ enum status start_net_listen(struct learner *l)
                                         .addr = addr,
                                         .advertise = advertise,
                                         .port = (int)(first + rank),
-                                        .strict = known > 0 && rank == 0,
+                                        .strict = l->options.port > 0 && rank == 0,
                                         .rank = (uint32_t)rank,
                                         .run_dir = l->options.run_dir};
     TRY(io_listen(&plan, &l->listener));
@@ -118,6 +118,13 @@ enum status start_net_listen(struct learner *l)
     }
     LOG_INFO("NET-LISTEN", "%d rank%s, actors and judges dial %s", count,
              count == 1 ? "" : "s", l->listener.endpoint);
+    if (l->plan.dir.port > 0 && l->plan.dir.port != port_of(l->listener.endpoint)) {
+        LOG_WARN(
+            "NET-MOVED",
+            "this run had port %d before; actors and judges that dial it by number "
+            "must be started again",
+            l->plan.dir.port);
+    }
     return rundir_put_port(&l->options, l->goal.name, count, &l->plan.dir,
                            port_of(l->listener.endpoint));
 }

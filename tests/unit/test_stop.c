@@ -1,5 +1,6 @@
 /* Facts about the wish to stop. */
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -70,6 +71,44 @@ static void a_signal_after_a_message_does_not_hurry(void **state)
     assert_true(stop_at_once());
 }
 
+/* As OpenBLAS's workers are: there before stop_open(), with nothing blocked. */
+static void *older_thread(void *ready)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    (void)!write(*(int *)ready, "x", 1);
+    for (;;) {
+        pause();
+    }
+    return NULL;
+}
+
+static void a_signal_that_an_older_thread_takes_asks_too(void **state)
+{
+    pthread_t thread;
+    int ready[2];
+    char x;
+
+    (void)state;
+    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pthread_create(&thread, NULL, older_thread, &ready[1]), 0);
+    assert_int_equal(read(ready[0], &x, 1), 1);
+    for (int i = 0; i < 2; i++) { // once in its handler, once blocked there
+        struct pollfd p = {.fd = stop_fd(), .events = POLLIN};
+        kill(getpid(), SIGTERM);
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        stop_poll();
+        assert_true(stop_asked());
+        assert_int_equal(stop_at_once(), i == 1);
+    }
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -77,6 +116,7 @@ int main(void)
         cmocka_unit_test_setup(the_first_signal_asks_and_the_second_hurries, open_anew),
         cmocka_unit_test_setup(two_interrupts_hurry, open_anew),
         cmocka_unit_test_setup(a_signal_after_a_message_does_not_hurry, open_anew),
+        cmocka_unit_test_setup(a_signal_that_an_older_thread_takes_asks_too, open_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

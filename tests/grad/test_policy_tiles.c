@@ -5,6 +5,6 @@
 int main(void)
 {
     const struct network_plan plan = {
-        .net = "tiles", .actions = 28, .T = 3, .B = 2, .params = 2798205};
+        .net = "tiles", .actions = 28, .T = 2, .B = 2, .params = 2798205};
     return network_tests(&plan);
 }

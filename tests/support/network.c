@@ -19,6 +19,7 @@ struct subject {
 
 static const struct network_plan *plan;
 static struct subject k; // made anew for each test
+static float *first_weights;
 
 static void assert_near(double a, double b, double tolerance)
 {
@@ -33,19 +34,11 @@ static void forward(const uint8_t *starts)
                        &k.values);
 }
 
-static int begin(void **state)
+/* Once for all tests: an orthogonal matrix of this size takes its time. */
+static void draw_weights(void)
 {
-    struct policy_shape shape = {.actions = plan->actions, .value_heads = 1};
     struct rng rng;
-    (void)state;
-    strcpy(shape.net, plan->net);
-    k.N = plan->T * plan->B;
-    if (policy_new(&shape, k.N, k.N, true, &k.p) != ST_OK) {
-        return -1;
-    }
     rng_init(&rng, 42);
-    k.params = policy_params(k.p);
-    k.H = policy_state_floats(k.p);
     policy_init_weights(k.p, &rng);
     // Biases and the policy head away from 0, so that each has something to do.
     for (int i = 0; i < k.params->count; i++) {
@@ -57,6 +50,25 @@ static int begin(void **state)
             }
         }
     }
+    first_weights = mem_new(k.params->floats, sizeof(float));
+    memcpy(first_weights, k.params->weights, k.params->floats * sizeof(float));
+}
+
+static int begin(void **state)
+{
+    struct policy_shape shape = {.actions = plan->actions, .value_heads = 1};
+    (void)state;
+    strcpy(shape.net, plan->net);
+    k.N = plan->T * plan->B;
+    if (policy_new(&shape, k.N, k.N, true, &k.p) != ST_OK) {
+        return -1;
+    }
+    k.params = policy_params(k.p);
+    k.H = policy_state_floats(k.p);
+    if (first_weights == NULL) {
+        draw_weights();
+    }
+    memcpy(k.params->weights, first_weights, k.params->floats * sizeof(float));
     policy_weights_changed(k.p);
     net_input_make(&k.s, plan->T, plan->B, plan->actions, k.H, 40, 7);
     k.s.starts[plan->B + 1] = 1; // one in the middle, whatever was drawn
@@ -391,5 +403,7 @@ int network_tests(const struct network_plan *of)
     };
 #undef FACT
     plan = of;
-    return cmocka_run_group_tests_name(of->net, tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests_name(of->net, tests, NULL, NULL);
+    mem_free(first_weights);
+    return failed;
 }

@@ -1,5 +1,6 @@
 #include "judge/serve.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -216,11 +217,39 @@ static void send_answers(struct serve *s)
 
 /* ---- receiving ---- */
 
+/* False when --run-dir names a run and this is not its id: somebody else's learner may
+ * have got the port while ours was down. */
+static bool is_our_run(const struct serve *s, uint64_t run)
+{
+    static const char key[] = "\"run\": \"";
+    char path[PATH_MAX_], *text;
+    bool ours = true;
+    size_t len;
+
+    if (s->options->run_dir[0] == '\0' ||
+        !text_format(path, sizeof(path), "%s/run.json", s->options->run_dir) ||
+        !file_exists(path) || file_read(path, 1 << 16, &text, &len) != ST_OK) {
+        return true;
+    }
+    const char *id = strstr(text, key);
+    if (id != NULL) {
+        ours = strtoull(id + sizeof(key) - 1, NULL, 16) == run;
+    }
+    mem_free(text);
+    return ours;
+}
+
 static enum status take_welcome(struct serve *s, const struct frame_header *h)
 {
     struct msg_judge_welcome w;
 
     TRY(codec_decode_judge_welcome(s->codec, s->frame.bytes, &w));
+    if (!is_our_run(s, h->run)) {
+        LOG_WARN("JUDGE-RUN", "run %016llx answers at %s, not ours; waiting for ours",
+                 (unsigned long long)h->run, s->endpoint);
+        s->linked = false;
+        return ST_OK;
+    }
     if (s->run != h->run) {
         if (s->run != 0) {
             LOG_WARN("JUDGE-RUN",

@@ -9,6 +9,7 @@ enum {
     PAUSE_MS = 500, // before the first start again, doubled up to
     PAUSE_MOST_MS = 10000,
     LEFT_EARLY_MS = 3000, // it said goodbye while the run goes on
+    SETTLED_MS = 5000,    // its settings have been taken
     HEALTHY_MS = 60000    // lived so long: the next pause is the first one again
 };
 
@@ -29,6 +30,10 @@ enum status child_start_if_due(struct child *c, uint64_t now_ms)
 {
     if (c->state != CHILD_WAITING || now_ms < c->start_at_ms) {
         return ST_OK;
+    }
+    if (c->started_ms > 0 && c->exit_code == EXIT_DONE) {
+        LOG_INFO("CHILD-LEFT", "%s.%d had left the run by itself, starting it again",
+                 c->role, c->index);
     }
     TRY(process_start(&c->args, c->log, &c->pid));
     c->state = CHILD_RUNNING;
@@ -79,12 +84,12 @@ void child_ended(struct child *c, int wait_status, bool may_end, uint64_t now_ms
     }
     c->state = CHILD_WAITING;
     if (c->exit_code == EXIT_DONE) {
+        // Told to stop by a learner that is about to end; if it does not, come again.
         c->start_at_ms = now_ms + LEFT_EARLY_MS;
-        LOG_INFO("CHILD-LEFT", "%s.%d left the run by itself, starting it again",
-                 c->role, c->index);
         return;
     }
-    if (c->exit_code == EXIT_USAGE) {
+    // What ran well once is not configured wrongly; then it is a death like others.
+    if (c->exit_code == EXIT_USAGE && now_ms - c->started_ms < SETTLED_MS) {
         give_up(c, "which starting again does not mend", end);
         return;
     }

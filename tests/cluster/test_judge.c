@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/rng.h"
@@ -314,6 +315,27 @@ static void answers_for_another_run_are_dropped(void **state)
     assert_int_equal(t.verdicts, 1);
 }
 
+static void a_judge_of_a_run_directory_does_not_serve_another_run(void **state)
+{
+    const char *dir = harness_make_dir();
+
+    (void)state;
+    text_format(t.options.run_dir, sizeof(t.options.run_dir), "%s", dir);
+    assert_int_equal(file_write_atomic(harness_path(dir, "run.json"),
+                                       bytes_text("{\"run\": \"000000000000004d\"}")),
+                     ST_OK); // 77, RUN
+    assert_int_equal(turn(0), ST_OK);
+    send_welcome(RUN + 1, "treasure");
+    assert_int_equal(turn(0), ST_OK);
+    assert_int_equal(t.opened, 0);
+    assert_int_equal(turn(1500), ST_OK);
+    assert_int_equal(t.hellos, 2); // goes on trying
+    send_welcome(RUN, "treasure");
+    assert_int_equal(turn(0), ST_OK);
+    assert_int_equal(t.opened, 1);
+    harness_remove_dir(dir);
+}
+
 static void more_than_the_desk_holds_is_an_overload(void **state)
 {
     enum { DESK = 2 * CREDITS + QUESTIONS_PER_FRAME };
@@ -554,6 +576,7 @@ int main(void)
         TEST(an_answer_is_kept_until_acknowledged),
         TEST(a_who_counts_whatever_run_it_names_and_a_question_does_not),
         TEST(answers_for_another_run_are_dropped),
+        TEST(a_judge_of_a_run_directory_does_not_serve_another_run),
         TEST(more_than_the_desk_holds_is_an_overload),
         TEST(a_question_past_its_deadline_is_answered_timeout_by_the_judge),
         TEST(a_kind_that_a_judge_cannot_do_is_refused),

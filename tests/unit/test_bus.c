@@ -55,6 +55,22 @@ static struct bus_socket *listen_at(int port, uint64_t max_frame)
     return s;
 }
 
+/* An endpoint where nobody listens. A listener that was just closed will not do: libzmq
+ * closes it a moment later, and a dialler may still get in. */
+static int point_at_nobody(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    close(fd);
+    text_format(endpoint, sizeof(endpoint), "tcp://127.0.0.1:%d", ntohs(at.sin_port));
+    return ntohs(at.sin_port);
+}
+
 /* libzmq gives the port back a moment after the socket was closed. */
 static struct bus_socket *listen_again(int port)
 {
@@ -240,12 +256,10 @@ static void a_newcomer_takes_over_the_routing_id(void **state)
 
 static void a_dialler_keeps_frames_until_somebody_listens(void **state)
 {
-    struct bus_socket *l = listen_at(0, MAX_FRAME), *a;
-    const int port = port_of(endpoint);
+    const int port = point_at_nobody();
+    struct bus_socket *a = dial_as("a"), *l;
 
     (void)state;
-    bus_close(l);
-    a = dial_as("a");
     assert_int_equal(send_text(a, NULL, "one"), ST_OK);
     assert_int_equal(send_text(a, NULL, "two"), ST_OK);
     l = listen_again(port);
@@ -372,14 +386,18 @@ static void frames_of_several_parts_and_empty_ones_are_refused_and_counted(void 
     bus_close(l);
 }
 
-/* ZeroMQ alone has a port that anybody can write to. */
+/* ZeroMQ alone has a port that anybody can write to. Some of this passes for frames of
+ * ZMTP 1.0, which has no greeting; those are no frames of ours, and the codec's to drop. */
 static void garbage_on_the_port_disturbs_nobody(void **state)
 {
     struct bus_socket *l = listen_at(0, MAX_FRAME), *a = dial_as("a");
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)port_of(endpoint)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct bus_frame f = {0};
+    struct frame_header h;
     uint8_t garbage[5000];
+    bool arrived;
 
     (void)state;
     for (int i = 0; i < 20 && !use_memory; i++) {
@@ -391,26 +409,34 @@ static void garbage_on_the_port_disturbs_nobody(void **state)
         close(fd);
     }
     assert_int_equal(send_text(a, NULL, "good"), ST_OK);
-    expect_text(l, "good", NULL);
-    assert_int_equal(bus_counters(l)->frames_in, 1);
+    do {
+        assert_true(receive(l, &f, PATIENCE_MS));
+        arrived = bytes_equal(f.bytes, bytes_text("good"));
+        assert_true(arrived || frame_read_header(f.bytes, &h) != ST_OK);
+    } while (!arrived);
+    bus_frame_release(&f);
+    if (!use_memory) {
+        // libzmq 4.3.4 aborts where a socket is closed while a peer of ZMTP 1.0 is in
+        // the middle of its handshake (zmtp_engine.cpp:446); an open socket is safe.
+        clock_sleep_ms(300);
+    }
     bus_close(a);
     bus_close(l);
 }
 
 static void a_full_queue_says_so_and_does_not_block(void **state)
 {
-    struct bus_socket *l = listen_at(0, MAX_FRAME), *a;
     enum status st = ST_OK;
     int accepted = 0;
 
     (void)state;
-    bus_close(l); // nobody drains it
-    a = dial_as("a");
+    point_at_nobody();
+    struct bus_socket *a = dial_as("a");
     while (accepted < 50000 && (st = send_text(a, NULL, "more")) == ST_OK) {
         accepted++;
     }
     assert_int_equal(st, ST_AGAIN);
-    assert_in_range(accepted, 5000, 20001);
+    assert_int_equal(accepted, 10000); // the high-water mark
     assert_int_equal(bus_counters(a)->send_full, 1);
     bus_close(a);
 }

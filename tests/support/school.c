@@ -177,6 +177,10 @@ void school_listen(struct school *s)
             s->blobs++;
             bus_blob_release(m.weights.blob);
         }
+        if (m.kind == TO_IO_CAPTION) {
+            s->captions++;
+            s->caption = m.caption;
+        }
         if (m.kind == TO_IO_VERDICT_TAKEN) {
             s->verdicts_taken = m.serial;
         }

@@ -1,0 +1,217 @@
+/* Two ranks are one: the same batch, half on each, gives the same gradient, weights,
+ * rewards and labels. Ranks are threads here (ranks_twin). */
+
+#include "tests/support/harness.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "tests/support/ranks_twin.h"
+#include "tests/support/school.h"
+
+enum { E = 8, HALF = E / 2, T = 16, R = 2, ROUNDS = 3 };
+
+static struct school alone, half[R]; // large
+static char dirs[3][512];
+static struct ranks_twin *twin;
+
+static void tune(struct learner_options *o)
+{
+    o->batch = E * T; // of all ranks
+}
+
+static void tune_count(struct learner_options *o)
+{
+    o->batch = E * T;
+    text_format(o->reward, sizeof(o->reward), "count");
+}
+
+static struct school_plan plan_of(int i, void (*how)(struct learner_options *o))
+{
+    return (struct school_plan){.task = "chain",
+                                .overrides = "length=3,limit=7",
+                                .envs = i == 2 ? E : HALF,
+                                .T = T,
+                                .ranks = i == 2 ? NULL : ranks_twin_rank(twin, i),
+                                .dir = dirs[i],
+                                .tune = how};
+}
+
+static void open_all(void (*how)(struct learner_options *o))
+{
+    twin = ranks_twin_new(R);
+    for (int i = 0; i < 3; i++) {
+        strcpy(dirs[i], harness_make_dir());
+        const struct school_plan plan = plan_of(i, how);
+        school_open(i == 2 ? &alone : &half[i], &plan, (uint32_t)i + 1);
+    }
+}
+
+static void close_all(void)
+{
+    school_close(&alone);
+    for (int i = 0; i < R; i++) {
+        school_close(&half[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        harness_remove_dir(dirs[i]);
+    }
+    ranks_twin_free(twin);
+}
+
+/* Plays E games for the one rank, and puts the same segments on the two, by halves. */
+static void play_the_same(void)
+{
+    const uint64_t before = replay_top(alone.replay);
+    struct replay_view *view;
+
+    school_play(&alone, alone.train.update);
+    assert_int_equal(replay_view_open(alone.replay, &view), ST_OK);
+    for (int e = 0; e < E; e++) {
+        struct school *to = &half[e < HALF ? 0 : 1];
+        struct bytes frame;
+        uint64_t serial;
+        assert_int_equal(replay_view_segment(view, before + 1 + (uint64_t)e, &frame),
+                         ST_OK);
+        assert_int_equal(replay_begin(to->replay), ST_OK);
+        assert_int_equal(replay_put_segment(to->replay, frame, &serial), ST_OK);
+        assert_int_equal(replay_commit(to->replay), ST_OK);
+        const struct to_training m = {.kind = TO_TRAINING_STORED, .serial = serial};
+        assert_true(ring_push(to->rings.to_training, &m));
+    }
+    replay_view_close(view);
+}
+
+static void step_rank(void *ctx, int rank)
+{
+    struct school *s = ctx;
+
+    school_step(&s[rank]);
+}
+
+static void step_all(void)
+{
+    school_step(&alone);
+    ranks_twin_run(twin, step_rank, half);
+}
+
+static double furthest(const float *a, const float *b, size_t n)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+    }
+    return most;
+}
+
+static void two_ranks_make_the_gradient_and_the_step_of_one(void **state)
+{
+    (void)state;
+    open_all(tune);
+    for (int round = 0; round < ROUNDS; round++) {
+        play_the_same();
+        step_all();
+        const struct params *one = policy_params(alone.train.policy);
+        const struct params *two = policy_params(half[0].train.policy);
+        // The gradients are sums over 128 rows; per sample they agree to 1e-5.
+        assert_true(furthest(one->grads, two->grads, one->floats) < 1e-5 * E * T);
+        assert_int_equal(train_digest(&half[0].train), train_digest(&half[1].train));
+        // Adam's first steps divide by the gradient's own size: rounding in a gradient
+        // near 0 may turn a whole step around, so weights agree to a few steps of 1e-3.
+        assert_true(furthest(one->weights, two->weights, one->floats) <
+                    2e-3 * (round + 1));
+        assert_float_equal(alone.train.moments.mean, half[1].train.moments.mean, 1e-4);
+        assert_float_equal(alone.train.last.sigma, half[1].train.last.sigma, 1e-4);
+        assert_int_equal(half[1].train.env_steps, (round + 1) * E * T);
+    }
+    close_all();
+}
+
+static void a_rank_without_segments_adds_nothing_and_keeps_step(void **state)
+{
+    (void)state;
+    open_all(tune);
+    school_play(&half[0], 0);
+    ranks_twin_run(twin, step_rank, half);
+    assert_int_equal(half[1].train.update, 1);
+    assert_int_equal(half[1].train.env_steps, HALF * T);
+    assert_int_equal(half[1].trained, 0);
+    assert_int_equal(train_digest(&half[0].train), train_digest(&half[1].train));
+    close_all();
+}
+
+static void a_label_reaches_all_ranks_at_the_same_update(void **state)
+{
+    (void)state;
+    open_all(tune);
+    school_label(&half[0], "You fall.", 1, 9);
+    play_the_same();
+    ranks_twin_run(twin, step_rank, half);
+    for (int i = 0; i < R; i++) {
+        assert_int_equal(half[i].train.reward.table.labels, 1);
+        assert_int_equal(half[i].train.exchange.ledger_serial, 9);
+    }
+    assert_int_equal(half[0].verdicts_taken, 9); // rank 0 alone has the ledger
+    assert_int_equal(half[1].verdicts_taken, 0);
+    close_all();
+}
+
+static void captions_of_other_ranks_reach_rank_0(void **state)
+{
+    struct to_training m = {.kind = TO_TRAINING_CAPTION};
+
+    (void)state;
+    open_all(tune);
+    memcpy(m.caption.text, "hello", 5);
+    m.caption.len = 5;
+    m.caption.visits = 3;
+    assert_true(ring_push(half[1].rings.to_training, &m));
+    ranks_twin_run(twin, step_rank, half);
+    assert_int_equal(half[0].captions, 1);
+    assert_int_equal(half[0].caption.visits, 3);
+    assert_memory_equal(half[0].caption.text, "hello", 5);
+    assert_int_equal(half[1].captions, 0);
+    ranks_twin_run(twin, step_rank, half);
+    assert_int_equal(half[0].captions, 1); // told once
+    close_all();
+}
+
+static void visits_are_counted_over_all_ranks(void **state)
+{
+    (void)state;
+    open_all(tune_count);
+    for (int round = 0; round < ROUNDS; round++) {
+        play_the_same();
+        step_all();
+        for (int i = 0; i < R; i++) {
+            const struct batch *b = &half[i].train.batch;
+            for (int u = 0; u < b->texts; u++) {
+                const struct caption_entry *one =
+                    caption_table_find(&alone.train.reward.table, b->key[u]);
+                const struct caption_entry *two =
+                    caption_table_find(&half[i].train.reward.table, b->key[u]);
+                if (b->text[u].len > 0 && b->emissions[u] > 0) {
+                    assert_int_equal(one->visits, two->visits);
+                    assert_true(one->visits >= b->emissions[u]);
+                }
+            }
+        }
+    }
+    close_all();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_ranks_make_the_gradient_and_the_step_of_one),
+        cmocka_unit_test(a_rank_without_segments_adds_nothing_and_keeps_step),
+        cmocka_unit_test(a_label_reaches_all_ranks_at_the_same_update),
+        cmocka_unit_test(captions_of_other_ranks_reach_rank_0),
+        cmocka_unit_test(visits_are_counted_over_all_ranks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -6,67 +6,17 @@
 
 #include "common/base/check.h"
 #include "common/base/mem.h"
-#include "learner/intake/latency.h"
-#include "learner/intake/queue.h"
+#include "learner/intake/asking_impl.h"
 #include "learner/store/ledger.h"
 
 enum {
-    ACKS_MOST = ASKING_GROUP_MOST + QUESTIONS_PER_FRAME,
     LOOK_MS = 100,    // between looks at leases and retries
     RETRY_MS = 2000,  // after the first failure; doubles
     OLDEST_EVERY = 5, // each so many questions goes to the longest waiting
-    COMMIT_SHARE = 4, // a group lasts at least so many times its fsync
-};
-
-struct lease {
-    uint64_t id;             // of the question; 0 = free
-    uint32_t caption, judge; // judge: its number
-    uint16_t place;          // in the judges' list
-    uint64_t deadline_ms, asked_ns;
-};
-
-struct due_ack {
-    uint32_t judge;
-    uint16_t place;
-    uint64_t question;
-};
-
-struct asking {
-    const struct io_plan *plan;
-    struct post *post;
-    struct lexicon *captions;
-    struct judges judges;
-    struct queue *queue;
-    struct lease *lease; // (ASKING_LEASES_MOST)
-    uint16_t *spare;     // free leases
-    uint32_t leases;     // live ones
-    uint32_t *delayed;   // captions to be asked again later
-    uint32_t delayed_count, delayed_cap;
-    struct due_ack ack[ACKS_MOST];
-    int acks;
-    /* Training verdicts in ledger order; [0, durable) may be handed over. */
-    struct ring_verdict *offer;
-    size_t offers, durable, offer_at, offer_cap;
-    uint64_t group_ms, commit_ms, look_ms; // group_ms: since when one is pending
-    uint64_t budget, pops;
-    bool stopping;
-    struct latency latency;
-    struct io_counters told;
-    struct msg_questions out;
-    struct msg_verdicts in;
+    COMMIT_SHARE = 4  // a group lasts at least so many times its fsync
 };
 
 /* ---- opening: what the ledger knows ---- */
-
-static void add_offer(struct asking *a, const struct ring_verdict *v)
-{
-    if (a->offers == a->offer_cap) {
-        const size_t cap = a->offer_cap == 0 ? 1024 : 2 * a->offer_cap;
-        a->offer = mem_grow(a->offer, a->offer_cap, cap, sizeof(*a->offer));
-        a->offer_cap = cap;
-    }
-    a->offer[a->offers++] = *v;
-}
 
 static bool load_entry(void *ctx, const struct ledger_entry *e)
 {
@@ -87,10 +37,10 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
         p->state = CAPTION_LABELLED;
         a->told.labels++;
         if (e->serial > a->plan->ledger_serial) {
-            add_offer(a, &(struct ring_verdict){.key = e->key,
-                                                .ledger_serial = e->serial,
-                                                .p = e->label,
-                                                .kind = e->verdict_kind});
+            asking_add_offer(a, &(struct ring_verdict){.key = e->key,
+                                                       .ledger_serial = e->serial,
+                                                       .p = e->label,
+                                                       .kind = e->verdict_kind});
         }
     } else if (p->state == CAPTION_NEW && (e->verdict_kind == VERDICT_REFUSED ||
                                            e->verdict_kind == VERDICT_ABSTAIN)) {
@@ -171,7 +121,7 @@ void asking_met(struct asking *a, uint32_t caption)
     }
 }
 
-static void delay(struct asking *a, uint32_t caption)
+void asking_delay(struct asking *a, uint32_t caption)
 {
     struct caption *p = lexicon_at(a->captions, caption);
 
@@ -212,7 +162,7 @@ static void look_at_delayed(struct asking *a, uint64_t now)
 
 /* ---- leases ---- */
 
-static void free_lease(struct asking *a, struct lease *l)
+void asking_free_lease(struct asking *a, struct lease *l)
 {
     struct judge *j = &a->judges.list[l->place];
 
@@ -233,9 +183,18 @@ static void look_at_leases(struct asking *a, uint64_t now)
             continue;
         }
         const uint32_t caption = l->caption;
-        free_lease(a, l);
+        const struct judge *j = &a->judges.list[l->place];
+        const bool stuck = j->number == l->judge && j->alive;
+        asking_free_lease(a, l);
         a->told.questions_expired++;
-        if (lexicon_at(a->captions, caption)->state == CAPTION_ASKED) {
+        if (lexicon_at(a->captions, caption)->state != CAPTION_ASKED) {
+            continue;
+        }
+        // A dead judge's are asked elsewhere now. One that lives and lets them run out
+        // may do so again and again: that counts as a failure.
+        if (stuck) {
+            asking_delay(a, caption);
+        } else {
             requeue(a, caption);
         }
     }
@@ -314,7 +273,7 @@ static bool ask_many(struct asking *a, struct judge *j, uint32_t most)
         const int64_t n = lexicon_find_prefix(a->captions, a->out.question[i].id);
         if (n >= 0) {
             struct caption *p = lexicon_at(a->captions, (uint32_t)n);
-            free_lease(a, &a->lease[p->lease - 1]);
+            asking_free_lease(a, &a->lease[p->lease - 1]);
             requeue(a, (uint32_t)n);
         }
     }
@@ -343,173 +302,6 @@ static void ask_judges(struct asking *a)
         }
         j = judges_freest(&a->judges);
     }
-}
-
-/* ---- verdicts ---- */
-
-static void fill_entry(const struct asking *a, const struct judge *j,
-                       const struct msg_verdict *v, struct ledger_entry *e)
-{
-    *e = (struct ledger_entry){.time_ms = clock_wall_ms(),
-                               .question = v->question,
-                               .goal_digest = a->plan->goal_digest,
-                               .prompt_digest = j->prompt_digest,
-                               .goal = bytes_text(a->plan->goal),
-                               .judge = bytes_text(j->name),
-                               .model = bytes_text(j->model),
-                               .question_kind = QUESTION_RATE,
-                               .purpose = PURPOSE_LABEL,
-                               .verdict_kind = v->kind,
-                               .label = v->kind == VERDICT_LABEL ? v->label : NAN,
-                               .confidence = v->confidence,
-                               .tokens_in = v->tokens_in,
-                               .tokens_out = v->tokens_out,
-                               .latency_us = v->latency_us,
-                               .raw = v->raw};
-}
-
-/* What a verdict does to its caption. `live`: its lease had not run out. */
-static void take_verdict(struct asking *a, uint32_t caption,
-                         const struct msg_verdict *v, bool live)
-{
-    struct caption *p = lexicon_at(a->captions, caption);
-
-    p->answered = (uint16_t)v->question;
-    switch ((enum verdict_kind)v->kind) {
-    case VERDICT_LABEL:
-        p->state = CAPTION_LABELLED;
-        (void)queue_remove(a->queue, caption);
-        break;
-    case VERDICT_TIMEOUT:
-    case VERDICT_OVERLOAD:
-    case VERDICT_UNPARSEABLE:
-        if (live && p->state == CAPTION_ASKED) {
-            delay(a, caption);
-        }
-        break;
-    default: // refused, abstain
-        if (live && p->state == CAPTION_ASKED) {
-            p->state = CAPTION_GIVEN_UP;
-        }
-        break;
-    }
-}
-
-static enum status record(struct asking *a, const struct judge *j,
-                          const struct msg_verdict *v, int64_t caption, bool live)
-{
-    struct ledger_entry e;
-
-    fill_entry(a, j, v, &e);
-    e.late = !live;
-    if (caption >= 0) {
-        const struct caption *p = lexicon_at(a->captions, (uint32_t)caption);
-        e.key = p->key;
-        e.captions = 1;
-        e.caption[0] = bytes_of(p->text, p->len);
-        e.trains = v->kind == VERDICT_LABEL && p->state != CAPTION_LABELLED;
-    }
-    TRY(ledger_append(a->plan->ledger, &e));
-    a->told.verdicts[v->kind]++;
-    a->told.verdicts_late += e.late;
-    a->told.tokens_in += v->tokens_in;
-    a->told.tokens_out += v->tokens_out;
-    if (e.trains) {
-        a->told.labels++;
-        add_offer(a, &(struct ring_verdict){.key = e.key,
-                                            .ledger_serial = e.serial,
-                                            .p = e.label,
-                                            .kind = e.verdict_kind});
-    }
-    if (caption >= 0) {
-        take_verdict(a, (uint32_t)caption, v, live);
-    }
-    return ST_OK;
-}
-
-static enum status on_verdict(struct asking *a, const struct judge *j,
-                              const struct msg_verdict *v)
-{
-    const int64_t caption = lexicon_find_prefix(a->captions, v->question);
-    bool live = false;
-
-    if (caption >= 0) {
-        const struct caption *p = lexicon_at(a->captions, (uint32_t)caption);
-        struct lease *l = p->lease != 0 ? &a->lease[p->lease - 1] : NULL;
-        live = l != NULL && l->id == v->question;
-        if (!live && p->answered == (uint16_t)v->question) {
-            a->told.verdicts_repeated++; // its acknowledgement was lost
-            return ST_OK;
-        }
-        if (live) {
-            latency_add(&a->latency, clock_ns(a->post->clock) - l->asked_ns);
-            free_lease(a, l);
-        }
-    }
-    return record(a, j, v, caption, live);
-}
-
-/* After a commit: each run of one judge's verdicts is acknowledged in one frame. */
-static void send_acks(struct asking *a)
-{
-    struct msg_verdict_ack m = {0};
-
-    for (int i = 0; i < a->acks; i++) {
-        const struct due_ack *d = &a->ack[i];
-        const struct judge *j = &a->judges.list[d->place];
-        m.question[m.count++] = d->question;
-        const bool last = i + 1 == a->acks || a->ack[i + 1].judge != d->judge ||
-                          m.count == QUESTIONS_PER_FRAME;
-        if (last && j->number == d->judge) {
-            const struct frame_header h = {.kind = FRAME_VERDICT_ACK,
-                                           .run = a->plan->run,
-                                           .actor = j->number,
-                                           .incarnation = a->plan->start};
-            post_send(a->post, &j->peer,
-                      codec_encode_verdict_ack(a->post->codec, &h, &m));
-        }
-        m.count = last ? 0 : m.count;
-    }
-    a->acks = 0;
-}
-
-static enum status commit(struct asking *a)
-{
-    const uint64_t cpu = clock_thread_cpu_ns(), begin = post_now_ms(a->post);
-    const enum status st = ledger_commit(a->plan->ledger);
-
-    a->told.cpu_ledger_ns += clock_thread_cpu_ns() - cpu;
-    TRY(st);
-    a->commit_ms = post_now_ms(a->post) - begin;
-    a->durable = a->offers;
-    send_acks(a);
-    return ST_OK;
-}
-
-enum status asking_on_verdicts(struct asking *a, struct judge *j, struct bytes frame)
-{
-    const struct bus_peer *peer = &j->peer;
-    const enum status st = codec_decode_verdicts(a->post->codec, frame, &a->in);
-
-    if (st != ST_OK) {
-        post_bad(a->post, peer, st == ST_VERSION ? IO_BAD_PROTOCOL : IO_BAD_BODY,
-                 codec_reason(a->post->codec));
-        return ST_OK;
-    }
-    if (a->acks == 0) {
-        a->group_ms = post_now_ms(a->post);
-    }
-    for (int i = 0; i < a->in.count; i++) {
-        struct msg_verdict *v = &a->in.verdict[i];
-        if ((v->kind == VERDICT_LABEL && v->captions != 1) || v->kind == VERDICT_TIE) {
-            v->kind = VERDICT_UNPARSEABLE; // an answer to something never asked
-        }
-        TRY(on_verdict(a, j, v));
-        a->ack[a->acks++] = (struct due_ack){.judge = j->number,
-                                             .place = (uint16_t)(j - a->judges.list),
-                                             .question = a->in.verdict[i].question};
-    }
-    return a->acks >= ASKING_GROUP_MOST ? commit(a) : ST_OK;
 }
 
 /* ---- the step ---- */
@@ -552,7 +344,7 @@ enum status asking_step(struct asking *a)
         ask_judges(a);
     }
     if (a->acks > 0 && now - a->group_ms >= group_length(a)) {
-        TRY(commit(a));
+        TRY(asking_commit(a));
     }
     hand_over(a);
     return ST_OK;

@@ -11,7 +11,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
-enum { MAP_FACTOR = 4, READERS_MAX = 126 };
+enum { MAP_FACTOR = 4, MAP_LEAST = 64 << 20, READERS_MAX = 126 };
 
 struct db {
     MDB_env *env;
@@ -74,7 +74,8 @@ static enum status open_tables(struct db *d, const struct db_plan *plan)
 
 static enum status open_env(struct db *d, const struct db_plan *plan)
 {
-    const size_t map = (size_t)plan->max_bytes * MAP_FACTOR;
+    const size_t wanted = (size_t)plan->max_bytes * MAP_FACTOR;
+    const size_t map = wanted > MAP_LEAST ? wanted : MAP_LEAST; // sparse: costs nothing
     // NOMEMINIT: pages are filled right after they are taken.
     unsigned flags = MDB_NOTLS | MDB_NOMEMINIT;
     int rc = mdb_env_create(&d->env);

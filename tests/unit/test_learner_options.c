@@ -1,0 +1,157 @@
+/* The learner's settings: presets, and what a journal row and a tally hold. */
+
+#include "tests/support/harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "learner/options.h"
+#include "learner/train/journal.h"
+#include "learner/train/tallies.h"
+
+static struct learner_options o;
+
+static void read_with(const char *a, const char *b)
+{
+    char *argv[] = {(char *)(uintptr_t) "minos-learner", (char *)(uintptr_t)a,
+                    (char *)(uintptr_t)b};
+
+    assert_int_equal(learner_options_read(&o,
+                                          b != NULL   ? 3
+                                          : a != NULL ? 2
+                                                      : 1,
+                                          argv),
+                     ST_OK);
+}
+
+static void crypt_is_the_preset_of_small_games(void **state)
+{
+    (void)state;
+    read_with(NULL, NULL);
+    assert_string_equal(o.env, "crypt-vault");
+    assert_float_equal(o.lr, 1e-3, 1e-12);
+    assert_float_equal(o.entropy, 0.005, 1e-12);
+    assert_int_equal(o.batch, 1024);
+    // a success of 50 pays 2
+    assert_float_equal(o.a_ext * o.reward_scale * 50, 2, 1e-12);
+}
+
+static void nethack_has_its_own(void **state)
+{
+    (void)state;
+    read_with("--env=nethack-stairs3", NULL);
+    assert_float_equal(o.lr, 3e-4, 1e-12);
+    assert_float_equal(o.lr_end, 3e-5, 1e-12);
+    assert_float_equal(o.entropy, 0.01, 1e-12);
+}
+
+static void the_command_line_wins_over_the_preset(void **state)
+{
+    (void)state;
+    read_with("--preset=oni", "--batch=2048");
+    assert_int_equal(o.batch, 2048);
+    assert_string_equal(o.loss, "oni");
+    assert_string_equal(o.net, "tiles");
+    assert_false(o.value_norm);
+    // the reference: 50 clipped to 10, times 10
+    assert_float_equal(o.a_ext * o.reward_clip, 100, 1e-12);
+}
+
+static void a_runs_config_wins_over_the_preset(void **state)
+{
+    const char *dir = harness_make_dir();
+    char flag[600];
+    FILE *f = fopen(harness_path(dir, "config.ini"), "w");
+
+    (void)state;
+    assert_non_null(f);
+    fputs("[learning]\nlr = 0.5\n[minos train]\nactors = 3\n", f);
+    fclose(f);
+    snprintf(flag, sizeof(flag), "--run-dir=%s", dir);
+    read_with(flag, "--env=chain");
+    assert_float_equal(o.lr, 0.5, 1e-12);
+    harness_remove_dir(dir);
+}
+
+static void an_unknown_preset_is_refused_by_name(void **state)
+{
+    char *argv[] = {(char *)(uintptr_t) "minos-learner",
+                    (char *)(uintptr_t) "--preset=nope"};
+
+    (void)state;
+    harness_stderr_begin();
+    assert_int_equal(learner_options_read(&o, 2, argv), ST_INVALID);
+    assert_non_null(strstr(harness_stderr_end(), "nope is not allowed"));
+}
+
+static void a_journal_row_comes_back_as_it_was(void **state)
+{
+    static const uint64_t serials[3] = {7, 8, 11};
+    static const uint8_t label[2 * JOURNAL_LABEL_BYTES] = {1, 2, 3};
+    const struct journal_row row = {.pass = 1,
+                                    .update = 12,
+                                    .env_steps = 1024,
+                                    .samples = 96,
+                                    .lr = 0.1,
+                                    .mean = -2,
+                                    .scale = 3,
+                                    .weights = 99,
+                                    .drawn = 3,
+                                    .serials = serials,
+                                    .ledger_serial = 4,
+                                    .reward_version = 5,
+                                    .labels = 2,
+                                    .label = label};
+    uint8_t bytes[512];
+    struct pack p = {.data = bytes, .size = journal_size(3, 2)};
+    struct journal_row back;
+
+    (void)state;
+    journal_write(&p, &row);
+    assert_false(p.bad);
+    assert_int_equal(p.at, p.size);
+    assert_int_equal(journal_read(bytes_of(bytes, p.at), &back), ST_OK);
+    assert_int_equal(back.update, 12);
+    assert_int_equal(journal_serial(&back, 2), 11);
+    assert_memory_equal(back.label, label, sizeof(label));
+    assert_int_equal(back.weights, 99);
+    for (size_t cut = 0; cut < p.at; cut++) {
+        assert_int_equal(journal_read(bytes_of(bytes, cut), &back), ST_CORRUPT);
+    }
+    bytes[0] = 9;
+    assert_int_equal(journal_read(bytes_of(bytes, p.at), &back), ST_VERSION);
+}
+
+static void quantiles_are_those_of_the_histogram(void **state)
+{
+    static struct tallies t;
+
+    (void)state;
+    assert_float_equal(tallies_lag_quantile(&t, 0.99), 0, 0);
+    t.lag[1] = 90;
+    t.lag[2] = 9;
+    t.lag[TALLIES_LAGS - 1] = 1;
+    assert_float_equal(tallies_lag_quantile(&t, 0.5), 1, 0);
+    assert_float_equal(tallies_lag_quantile(&t, 0.99), 2, 0);
+    assert_float_equal(tallies_lag_quantile(&t, 1), TALLIES_LAGS - 1, 0);
+    tallies_delay(&t, 0);
+    tallies_delay(&t, 1);
+    tallies_delay(&t, 1000000000);
+    assert_float_equal(tallies_delay_quantile(&t, 0.1), 0, 0);
+    assert_float_equal(tallies_delay_quantile(&t, 0.5), 1, 1e-9);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crypt_is_the_preset_of_small_games),
+        cmocka_unit_test(nethack_has_its_own),
+        cmocka_unit_test(the_command_line_wins_over_the_preset),
+        cmocka_unit_test(a_runs_config_wins_over_the_preset),
+        cmocka_unit_test(an_unknown_preset_is_refused_by_name),
+        cmocka_unit_test(a_journal_row_comes_back_as_it_was),
+        cmocka_unit_test(quantiles_are_those_of_the_histogram),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

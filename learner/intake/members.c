@@ -207,7 +207,8 @@ static bool fits_run(struct members *s, const struct bus_peer *peer,
     const struct io_spec *spec = &s->plan->spec;
 
     if (h->run != 0 && h->run != s->plan->run) {
-        post_refuse(s->post, peer, true,
+        // Not for good: another run took the port, and the actor's own may come back.
+        post_refuse(s->post, peer, false,
                     "this is run %016" PRIx64 ", the actor belongs to run %016" PRIx64,
                     s->plan->run, h->run);
     } else if (!bytes_equal(m->task, bytes_text(spec->task))) {

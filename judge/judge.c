@@ -90,12 +90,12 @@ int judge_main(const struct judge_backend *backend, int argc, char **argv)
     if (option_parse_run(judge_option_table, &options, argc, argv) != ST_OK) {
         return EXIT_USAGE;
     }
-    if (backend == NULL && (backend = find_backend(options.judge)) == NULL) {
-        return EXIT_USAGE;
-    }
     if (options.print_config) {
         option_print_config(judge_option_table, &options, stdout);
         return EXIT_DONE;
+    }
+    if (backend == NULL && (backend = find_backend(options.judge)) == NULL) {
+        return EXIT_USAGE;
     }
     if (options.learner[0] == '\0' && options.run_dir[0] == '\0') {
         fprintf(stderr, "minos-judge: needs --learner=tcp://HOST:PORT or --run-dir=DIR "

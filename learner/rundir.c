@@ -153,6 +153,32 @@ static enum status read_or_begin(const char *run_dir, const struct fixed f[FIXED
     return st;
 }
 
+/* Ranks started by hand leave the settings behind that minos else would have written:
+ * eval, status and a later minos train read them. Rows of one process are left out. */
+static enum status write_config(const struct learner_options *o, const char *goal,
+                                int ranks)
+{
+    struct text_buf b = {0};
+    char path[PATH_MAX_], value[OPTION_TEXT_MAX];
+
+    path_in(o->run_dir, "config.ini", path);
+    if (file_exists(path)) {
+        return ST_OK;
+    }
+    text_buf_add(&b, "# Written by ranks that were started by hand.\nranks = %d\n",
+                 ranks);
+    for (const struct option *row = learner_option_table; row->name != NULL; row++) {
+        option_value(row, o, value);
+        if (strcmp(row->name, "run-dir") != 0 && strcmp(row->name, "mpi") != 0) {
+            text_buf_add(&b, "%s = %s\n", row->name,
+                         strcmp(row->name, "goal") == 0 ? goal : value);
+        }
+    }
+    const enum status st = file_write_atomic(path, bytes_of(b.data, b.len));
+    text_buf_release(&b);
+    return st;
+}
+
 enum status rundir_open(const struct learner_options *o, const char *goal, int ranks,
                         struct rundir *out)
 {
@@ -179,6 +205,7 @@ enum status rundir_open(const struct learner_options *o, const char *goal, int r
         d.start++;
         d.seconds = read_seconds(o->run_dir);
         st = write_json(o->run_dir, &d, f);
+        st = st == ST_OK ? write_config(o, goal, ranks) : st;
     }
     if (st != ST_OK) {
         close(d.lock);

@@ -108,7 +108,8 @@ static bool command_line(const char *pid, char *out, size_t size)
     return len > 0;
 }
 
-int runner_count(const char *word, const char *other, pid_t *first)
+/* Lowest and highest pid of the processes that match; returns how many there are. */
+static int each(const char *word, const char *other, pid_t *first, pid_t *last)
 {
     static char line[65536];
     DIR *proc = opendir("/proc");
@@ -123,15 +124,33 @@ int runner_count(const char *word, const char *other, pid_t *first)
             continue;
         }
         const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid != getpid()) {
-            count++;
-            if (first != NULL && (count == 1 || pid < *first)) {
-                *first = pid;
-            }
+        if (pid == getpid()) {
+            continue;
         }
+        *first = count == 0 || pid < *first ? pid : *first;
+        *last = count == 0 || pid > *last ? pid : *last;
+        count++;
     }
     closedir(proc);
     return count;
+}
+
+int runner_count(const char *word, const char *other, pid_t *first)
+{
+    pid_t ignored, lowest = 0;
+    const int count = each(word, other, &lowest, &ignored);
+
+    if (count > 0 && first != NULL) {
+        *first = lowest;
+    }
+    return count;
+}
+
+bool runner_last(const char *word, const char *other, pid_t *pid)
+{
+    pid_t ignored;
+
+    return each(word, other, &ignored, pid) > 0;
 }
 
 bool runner_wait_for(bool (*cond)(void *arg), void *arg, uint64_t most_ms)

@@ -18,6 +18,8 @@ const char *runner_output(const char *dir);
 
 /* Processes (not zombies) whose command line holds both words; the first one's pid. */
 int runner_count(const char *word, const char *other, pid_t *first);
+/* The youngest of them (largest pid); false when there is none. */
+bool runner_last(const char *word, const char *other, pid_t *pid);
 /* Waits until DIR/name exists and has at least `lines` lines; false after 20 s. */
 bool runner_wait_file(const char *dir, const char *name, int lines);
 /* Waits until cond() holds; false after most_ms. */

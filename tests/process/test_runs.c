@@ -1,0 +1,329 @@
+/* minos train with the real programs, on bandit: a run from end to end, and what kills,
+ * interrupts and restarts do to it. */
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "launch/jsonline.h"
+#include "tests/support/harness.h"
+#include "tests/support/runner.h"
+
+static char dir[PATH_MAX_], run[PATH_MAX_ + 8], run_flag[PATH_MAX_ + 24], port_flag[32];
+static char minos[PATH_MAX_];
+static int runs;
+
+/* A port of our own, so that tests beside this one do not take it between a learner's
+ * death and its next start. */
+static int free_port(void)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof(in);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    close(fd);
+    return ntohs(in.sin_port);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    text_format(run, sizeof(run), "%s/run-%d", dir, runs++);
+    text_format(run_flag, sizeof(run_flag), "--run-dir=%s", run);
+    text_format(port_flag, sizeof(port_flag), "--port=%d", free_port());
+    return 0;
+}
+
+/* Also after a test that failed: nothing of it stays. */
+static int tear_down(void **state)
+{
+    pid_t pid;
+
+    (void)state;
+    for (int i = 0; i < 100 && runner_count("", run, &pid) > 0; i++) {
+        kill(pid, SIGKILL);
+        clock_sleep_ms(20);
+    }
+    return file_remove_tree(run) == ST_OK ? 0 : -1;
+}
+
+static double number_in(const char *name, const char *key)
+{
+    char path[PATH_MAX_ + 64], *json;
+    double n = -1;
+    size_t len;
+
+    text_format(path, sizeof(path), "%s/%s", run, name);
+    if (!file_exists(path) || file_read(path, 1 << 20, &json, &len) != ST_OK) {
+        return -1;
+    }
+    jsonline_number(json, key, &n);
+    mem_free(json);
+    return n;
+}
+
+struct progress {
+    const char *key;
+    double least;
+};
+
+static bool progressed(void *arg)
+{
+    const struct progress *p = arg;
+
+    return number_in("progress.json", p->key) >= p->least;
+}
+
+static void wait_progress(const char *key, double least)
+{
+    struct progress p = {key, least};
+
+    if (!runner_wait_for(progressed, &p, 30000)) {
+        fail_msg("%s stays below %g: %s", key, least, runner_output(dir));
+    }
+}
+
+static bool nothing_runs(void *arg)
+{
+    (void)arg;
+    return runner_count("minos", run_flag, NULL) == 0;
+}
+
+static void kill_one(const char *program)
+{
+    pid_t pid = 0;
+
+    assert_true(runner_count(program, run_flag, &pid) >= 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+}
+
+/* The rank itself, not mpirun, whose command line names it too. */
+static void kill_rank(void)
+{
+    char program[PATH_MAX_ + 32];
+    pid_t pid = 0, mpirun = 0;
+
+    text_format(program, sizeof(program), "%s/minos-learner --run-dir",
+                getenv("MINOS_BIN"));
+    runner_count("mpirun", run_flag, &mpirun);
+    for (int tries = 0; tries < 100; tries++) {
+        if (runner_count(program, run_flag, NULL) >= 2 &&
+            runner_last(program, run_flag, &pid) && pid != mpirun) {
+            break;
+        }
+        clock_sleep_ms(50);
+    }
+    assert_int_not_equal(pid, 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+}
+
+static void audit_balances(void)
+{
+    const int code = runner_run(dir, minos, "audit", run_flag, NULL);
+
+    if (code != 0) {
+        fail_msg("the audit does not balance: %s", runner_output(dir));
+    }
+}
+
+static pid_t start(const char *option, const char *other)
+{
+    return runner_start(dir, minos, "train", run_flag, port_flag, "--env=bandit",
+                        "--checkpoint-seconds=1", option, other, NULL);
+}
+
+static void ends_well(pid_t pid)
+{
+    const int code = runner_wait(pid, 60000);
+
+    if (code != 0) {
+        fail_msg("exit code %d: %s", code, runner_output(dir));
+    }
+    assert_true(runner_wait_for(nothing_runs, NULL, 5000));
+}
+
+static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
+{
+    (void)state;
+    ends_well(start("--steps=100000", NULL));
+    assert_true(number_in("summary.json", "env_steps") >= 100000);
+    assert_true(number_in("summary.json", "questions_duplicate") == 0);
+    assert_true(number_in("summary.json", "labels") == 12);
+    audit_balances();
+    assert_int_equal(runner_run(dir, minos, "eval", run_flag, "--episodes=200", NULL),
+                     0);
+    double success = 0;
+    assert_true(jsonline_number(runner_output(dir), "success_rate", &success));
+    assert_true(success > 0.8); // at random 0.04
+    assert_int_equal(runner_run(dir, minos, "ledger", "list", run_flag, NULL), 0);
+    assert_non_null(strstr(runner_output(dir), "The first bolt slides back."));
+    // A finished run says so.
+    assert_int_equal(runner_run(dir, minos, "train", run_flag, NULL), 0);
+}
+
+static void what_is_killed_comes_back_and_the_audit_balances(void **state)
+{
+    (void)state;
+    const pid_t pid = start("--seconds=14", NULL);
+    wait_progress("env_steps", 10000);
+    kill_one("minos-actor");
+    wait_progress("env_steps", number_in("progress.json", "env_steps") + 20000);
+    kill_one("minos-judge");
+    wait_progress("env_steps", number_in("progress.json", "env_steps") + 10000);
+    kill_rank();
+    ends_well(pid);
+    const char *out = runner_output(dir);
+    assert_non_null(strstr(out, "actor.0 ended by signal 9"));
+    assert_non_null(strstr(out, "judge.0 ended by signal 9"));
+    assert_non_null(strstr(out, "learner.0 ended by signal 9"));
+    assert_true(number_in("summary.json", "starts") == 2);
+    audit_balances();
+}
+
+static void an_interrupted_run_stops_in_order_and_goes_on_later(void **state)
+{
+    (void)state;
+    const pid_t pid = start("--steps=150000", NULL);
+    wait_progress("env_steps", 20000);
+    kill(pid, SIGINT);
+    ends_well(pid);
+    const double first = number_in("summary.json", "env_steps");
+    assert_true(first >= 20000 && first < 150000);
+    audit_balances();
+    ends_well(runner_start(dir, minos, "train", run_flag, NULL));
+    assert_true(number_in("summary.json", "env_steps") >= 150000);
+    assert_true(number_in("summary.json", "starts") == 2);
+    audit_balances();
+    assert_int_equal(runner_run(dir, minos, "train", run_flag, "--net=tiles", NULL), 2);
+    assert_non_null(strstr(runner_output(dir), "has cells, not tiles"));
+}
+
+static void a_run_stopped_at_once_goes_on_from_its_last_checkpoint(void **state)
+{
+    (void)state;
+    const pid_t pid = start("--steps=100000", NULL);
+    wait_progress("env_steps", 30000);
+    kill(pid, SIGINT);
+    clock_sleep_ms(20);
+    kill(pid, SIGINT);
+    const int code = runner_wait(pid, 10000);
+    assert_true(code == 1 || code == 0); // it may just have been done in order
+    assert_true(runner_wait_for(nothing_runs, NULL, 2000));
+    ends_well(runner_start(dir, minos, "train", run_flag, NULL));
+    assert_true(number_in("summary.json", "env_steps") >= 100000);
+    audit_balances();
+}
+
+static void two_ranks_share_the_work_and_survive_the_death_of_one(void **state)
+{
+    (void)state;
+    const pid_t pid = runner_start(dir, minos, "train", run_flag, port_flag,
+                                   "--env=bandit", "--ranks=2", "--actors=2",
+                                   "--checkpoint-seconds=1", "--seconds=10", NULL);
+    wait_progress("env_steps", 20000);
+    kill_rank();
+    ends_well(pid);
+    assert_true(number_in("summary.json", "ranks") == 2);
+    assert_true(number_in("summary.json", "starts") == 2);
+    audit_balances();
+}
+
+static void a_judge_of_ones_own_is_started_by_its_path(void **state)
+{
+    char judge[PATH_MAX_ + 32];
+
+    (void)state;
+    text_format(judge, sizeof(judge), "--judge=%s/judge-example", getenv("MINOS_BIN"));
+    ends_well(start("--steps=20000", judge));
+    assert_int_equal(runner_run(dir, minos, "ledger", "list", run_flag, NULL), 0);
+    assert_non_null(strstr(runner_output(dir), "excited"));
+}
+
+static void a_port_in_use_is_an_error_before_anything_starts(void **state)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof(in);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    text_format(port_flag, sizeof(port_flag), "--port=%d", ntohs(in.sin_port));
+    assert_int_equal(runner_wait(start(NULL, NULL), 20000), 2);
+    assert_non_null(strstr(runner_output(dir), "is in use by another process"));
+    close(fd);
+}
+
+static pid_t by_hand(const char *script)
+{
+    char path[PATH_MAX_];
+
+    text_format(path, sizeof(path), "%s/launch/examples/%s", getenv("MINOS_SOURCE"),
+                script);
+    return runner_start(dir, "sh", path, run, "1", "2", NULL);
+}
+
+static void actors_by_hand_outlive_a_learner_and_minos_stop_ends_them(void **state)
+{
+    (void)state;
+    const pid_t pid = by_hand("elastic.sh");
+    wait_progress("env_steps", 20000);
+    const char *other = harness_make_dir();
+    assert_int_equal(runner_run(other, minos, "status", run_flag, NULL), 0);
+    assert_non_null(strstr(runner_output(other), "running"));
+    assert_int_equal(runner_run(other, minos, "stop", run_flag, NULL), 0);
+    harness_remove_dir(other);
+    ends_well(pid);
+    audit_balances();
+}
+
+static void one_mpirun_starts_everything_and_ends_it(void **state)
+{
+    (void)state;
+    setenv("STEPS", "60000", 1);
+    ends_well(by_hand("all_in_one.sh"));
+    unsetenv("STEPS");
+    assert_true(number_in("summary.json", "env_steps") >= 60000);
+    assert_true(number_in("summary.json", "labels") == 12);
+    audit_balances();
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_run_learns_bandit_ends_by_itself_and_balances),
+        TEST(what_is_killed_comes_back_and_the_audit_balances),
+        TEST(an_interrupted_run_stops_in_order_and_goes_on_later),
+        TEST(a_run_stopped_at_once_goes_on_from_its_last_checkpoint),
+        TEST(two_ranks_share_the_work_and_survive_the_death_of_one),
+        TEST(a_judge_of_ones_own_is_started_by_its_path),
+        TEST(a_port_in_use_is_an_error_before_anything_starts),
+        TEST(actors_by_hand_outlive_a_learner_and_minos_stop_ends_them),
+        TEST(one_mpirun_starts_everything_and_ends_it),
+    };
+
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]);
+    }
+    setenv("ENV", "bandit", 1);
+    text_format(dir, sizeof(dir), "%s", harness_make_dir());
+    text_format(minos, sizeof(minos), "%s/minos", getenv("MINOS_BIN"));
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    harness_remove_dir(dir);
+    return failed;
+}

@@ -128,6 +128,7 @@ static enum status draw_one(struct sampler *s, uint64_t serial, uint64_t update,
         return note_forced(s, serial, tallies);
     }
     TRY(st);
+    s->bytes += frame.len;
     if (codec_view_segment(frame, v) != ST_OK) {
         LOG_ERROR("SAMPLER-CORRUPT", "segment %llu of the store cannot be read",
                   (unsigned long long)serial);

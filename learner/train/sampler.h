@@ -32,6 +32,7 @@ struct sampler {
     struct counts counts; // holds the cursor
     bool idle;            // the last batch of all ranks was empty: do not spin
     double waited;        // seconds, since the start
+    uint64_t bytes;       // of the segments drawn, since the start
     // of the batch at hand
     int drawn;
     struct segment_view *views; // (want) into the store until sampler_release_views()

@@ -140,12 +140,18 @@ static double variance(double n, double sum, double squares)
     return n > 0 ? fmax(squares / n - (sum / n) * (sum / n), 0) : 0;
 }
 
+/* Rank 0 keeps the clock. Any rank may ask earlier: two checkpoints are kept, and the store
+ * holds what was drawn since the older of them; a quarter of its bound per checkpoint
+ * leaves as much again for what waits. */
 static bool checkpoint_wanted(const struct train *t)
 {
     const uint64_t every = (uint64_t)(t->options.checkpoint_seconds * 1e9);
+    const uint64_t room = (uint64_t)t->options.store_mb << 20;
 
-    return ranks_index(t->ranks) == 0 && t->update > t->checkpoint_update &&
-           clock_ns(t->plan.clock) >= t->checkpoint_ns + every;
+    return t->update > t->checkpoint_update &&
+           ((ranks_index(t->ranks) == 0 &&
+             clock_ns(t->plan.clock) >= t->checkpoint_ns + every) ||
+            t->sampler.bytes - t->checkpoint_bytes > room / 4);
 }
 
 static bool time_is_up(const struct train *t, double seconds)

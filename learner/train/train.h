@@ -109,6 +109,7 @@ struct train {
     struct train_last last;
     bool stopping, checkpoint_due;
     uint64_t checkpoint_ns, checkpoint_update; // when the last one was written
+    uint64_t checkpoint_bytes;                 // drawn by then
     double began_s; // clock at the first segment; < 0 = none yet
     double stage_s[STAGES], stage_mark;
 };

@@ -206,6 +206,7 @@ enum status train_checkpoint(struct train *t)
     t->checkpoint_due = false;
     t->checkpoint_ns = clock_ns(t->plan.clock);
     t->checkpoint_update = t->update;
+    t->checkpoint_bytes = t->sampler.bytes;
     return ST_OK;
 }
 

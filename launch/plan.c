@@ -123,7 +123,7 @@ static enum status make_run_dir(struct plan *p)
     (void)text_format(path, sizeof(path), "%s/minos.lock", p->run_dir);
     const enum status st = file_lock(path, &p->lock_fd);
     if (st == ST_AGAIN) {
-        LOG_ERROR("TRAIN-LOCK", "another minos train works in %s; minos stop ends it",
+        LOG_ERROR("MINOS-LOCK", "another minos train works in %s; minos stop ends it",
                   p->run_dir);
     }
     return st;
@@ -381,7 +381,7 @@ static enum status choose_counts(struct plan *p)
     settings_put(s, "judges", "%lld", (long long)p->judges);
     const double windows = topology_windows(t);
     if (windows < 2 || windows > 8) {
-        LOG_WARN("TRAIN-WINDOW",
+        LOG_WARN("MINOS-WINDOW",
                  "%lld actors with %lld environments may have %.1f batches under way; "
                  "2 to 8 is healthy",
                  (long long)t->actors, (long long)t->envs, windows);

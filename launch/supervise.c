@@ -163,7 +163,7 @@ static void begin_order(struct supervise *s, int code)
         enter(s, PHASE_TERM);
         return;
     }
-    LOG_INFO("TRAIN-STOP", "stopping in order: last segments, last checkpoint; once "
+    LOG_INFO("MINOS-STOP", "stopping in order: last segments, last checkpoint; once "
                            "more stops at once");
     ask_learner(s);
     enter(s, PHASE_ORDER);
@@ -171,7 +171,7 @@ static void begin_order(struct supervise *s, int code)
 
 static void end_at_once(struct supervise *s)
 {
-    LOG_WARN("TRAIN-KILL", "stopped at once; what came after the last checkpoint is "
+    LOG_WARN("MINOS-KILL", "stopped at once; what came after the last checkpoint is "
                            "trained again when the run goes on");
     signal_all(s, SIGKILL);
     s->code = EXIT_FAILED;
@@ -199,7 +199,7 @@ static void advance(struct supervise *s)
             child_signal(&s->children[0], SIGUSR1);
         }
         if (spent >= ORDER_MS) {
-            LOG_ERROR("TRAIN-STUCK", "the learner has not stopped within %d s",
+            LOG_ERROR("MINOS-STUCK", "the learner has not stopped within %d s",
                       ORDER_MS / 1000);
             s->code = EXIT_FAILED;
             signal_all(s, SIGTERM);
@@ -246,7 +246,7 @@ static void after_order(struct supervise *s, struct child *c, int wait_status)
     if (c->exit_code != EXIT_DONE) {
         process_describe_end(wait_status, how, sizeof(how));
         LOG_ERROR(
-            "TRAIN-LOST",
+            "MINOS-LOST",
             "the learner ended %s while stopping; the run can go on from its last "
             "checkpoint",
             how);

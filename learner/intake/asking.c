@@ -277,6 +277,7 @@ static bool ask_many(struct asking *a, struct judge *j, uint32_t most)
             requeue(a, (uint32_t)n);
         }
     }
+    a->blocked = true;
     return false;
 }
 
@@ -285,18 +286,24 @@ static uint32_t least(uint64_t x, uint64_t y)
     return (uint32_t)(x < y ? x : y);
 }
 
+/* Questions that may still be asked: each under way may become a label. */
+static uint64_t budget_left(const struct asking *a)
+{
+    const uint64_t used = a->told.labels + a->leases;
+
+    return a->budget > used ? a->budget - used : 0;
+}
+
 static void ask_judges(struct asking *a)
 {
     struct judge *j = judges_freest(&a->judges);
 
     while (j != NULL && queue_count(a->queue) > 0) {
-        const uint64_t used = a->told.labels + a->leases;
-        const uint64_t left = a->budget > used ? a->budget - used : 0;
         const uint32_t share =
             queue_count(a->queue) / judges_alive(&a->judges) + 1; // fair when few wait
         uint32_t most = least(QUESTIONS_PER_FRAME, j->credits - j->holding);
         most = least(least(most, share),
-                     least(left, ASKING_LEASES_MOST - (uint64_t)a->leases));
+                     least(budget_left(a), ASKING_LEASES_MOST - (uint64_t)a->leases));
         if (most == 0 || !ask_many(a, j, most)) {
             return;
         }
@@ -321,6 +328,7 @@ static void hand_over(struct asking *a)
     while (a->offer_at < a->durable) {
         m.verdict = a->offer[a->offer_at];
         if (!ring_push(a->plan->rings.to_training, &m)) {
+            a->blocked = true;
             return;
         }
         a->offer_at++;
@@ -336,6 +344,7 @@ enum status asking_step(struct asking *a)
 
     if (now - a->look_ms >= LOOK_MS) {
         a->look_ms = now;
+        a->blocked = false;
         look_at_leases(a, now);
         look_at_delayed(a, now);
         judges_step(&a->judges);
@@ -356,15 +365,28 @@ void asking_stop(struct asking *a)
     judges_stop(&a->judges);
 }
 
+static uint64_t until(uint64_t now, uint64_t since, uint64_t length)
+{
+    return now - since >= length ? 0 : length - (now - since);
+}
+
 int asking_due_ms(const struct asking *a, int most)
 {
-    const uint64_t since = post_now_ms(a->post) - a->group_ms;
-    const uint64_t length = group_length(a);
+    const uint64_t now = post_now_ms(a->post);
+    uint64_t due = until(now, a->look_ms, LOOK_MS);
 
-    if (a->acks == 0) {
-        return most;
+    if (a->acks > 0) {
+        due = least(due, until(now, a->group_ms, group_length(a)));
     }
-    return since >= length ? 0 : (int)least(length - since, (uint64_t)most);
+    if (a->blocked) {
+        return (int)least(due, (uint64_t)most);
+    }
+    if (a->offer_at < a->durable ||
+        (!a->stopping && queue_count(a->queue) > 0 && judges_any_free(&a->judges) &&
+         a->leases < ASKING_LEASES_MOST && budget_left(a) > 0)) {
+        return 0;
+    }
+    return (int)least(due, (uint64_t)most);
 }
 
 void asking_report(const struct asking *a, struct io_counters *out)

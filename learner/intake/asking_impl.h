@@ -40,6 +40,7 @@ struct asking {
     uint64_t group_ms, commit_ms, look_ms; // group_ms: since when one is pending
     uint64_t budget, pops;
     bool stopping;
+    bool blocked; // a frame or record did not go out: not again before the next look
     struct latency latency;
     struct io_counters told;
     struct msg_questions out;

@@ -143,14 +143,17 @@ enum status intake_begin(struct intake *in)
     return ST_OK;
 }
 
+bool intake_pending(const struct intake *in)
+{
+    return in->begun || members_dirty(in->members) || lexicon_any_new(in->captions);
+}
+
 enum status intake_commit(struct intake *in)
 {
-    if (members_dirty(in->members) || lexicon_any_new(in->captions)) {
-        TRY(intake_begin(in));
-    }
-    if (!in->begun) {
+    if (!intake_pending(in)) {
         return ST_OK;
     }
+    TRY(intake_begin(in));
     in->begun = false;
     TRY(members_put(in->members, in->plan->replay));
     TRY(lexicon_put_new(in->captions, in->plan->replay));

@@ -28,6 +28,8 @@ MUST_USE enum status intake_begin(struct intake *in);
 MUST_USE enum status intake_on_segment(struct intake *in, struct member *m,
                                        const struct frame_header *h,
                                        struct bytes frame);
+/* Whether intake_commit has anything to do. */
+bool intake_pending(const struct intake *in);
 /* Ends the poll: members and new captions are written too, then the commit. */
 MUST_USE enum status intake_commit(struct intake *in);
 

@@ -477,19 +477,22 @@ static void wait_for_work(struct io *io, int timeout_ms)
     if (ready[0]) {
         ring_clear_fd(io->plan.rings.to_io);
     }
-    stop_poll();
+    if (ready[1]) {
+        stop_poll();
+    }
 }
 
 /* Commit first, then say so. */
 static enum status commit_and_answer(struct io *io)
 {
-    const uint64_t cpu = clock_thread_cpu_ns();
-
-    TRY(intake_commit(io->intake));
-    if (members_take_named(io->members)) {
-        TRY(replay_sync(io->plan.replay)); // an incarnation is never given twice
+    if (intake_pending(io->intake)) {
+        const uint64_t cpu = clock_thread_cpu_ns(); // a system call: not at every poll
+        TRY(intake_commit(io->intake));
+        if (members_take_named(io->members)) {
+            TRY(replay_sync(io->plan.replay)); // an incarnation is never given twice
+        }
+        io->told.cpu_store_ns += clock_thread_cpu_ns() - cpu;
     }
-    io->told.cpu_store_ns += clock_thread_cpu_ns() - cpu;
     members_answer(io->members, io->newest);
     members_send_weights(io->members, io->weights);
     return ST_OK;
@@ -501,7 +504,7 @@ enum status io_step(struct io *io, int timeout_ms)
     TRY(take_records(io));
     TRY(take_frames(io));
     TRY(commit_and_answer(io));
-    if (io->asking != NULL) {
+    if (io->asking != NULL && asking_due_ms(io->asking, 1) == 0) {
         const uint64_t cpu = clock_thread_cpu_ns();
         TRY(asking_step(io->asking));
         io->told.cpu_asking_ns += clock_thread_cpu_ns() - cpu;

@@ -154,6 +154,21 @@ void judges_stop(struct judges *s)
     }
 }
 
+static bool is_free(const struct judge *j)
+{
+    return j->number != 0 && j->alive && j->can_rate && j->holding < j->credits;
+}
+
+bool judges_any_free(const struct judges *s)
+{
+    for (int i = 0; i < JUDGES_MAX; i++) {
+        if (is_free(&s->list[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct judge *judges_freest(struct judges *s)
 {
     struct judge *best = NULL;

@@ -49,6 +49,7 @@ void judges_step(struct judges *s);
 void judges_stop(struct judges *s); // STOP to all; newcomers get it too
 /* The living one with the most free credit, NULL when nobody has any. */
 struct judge *judges_freest(struct judges *s);
+bool judges_any_free(const struct judges *s);
 uint32_t judges_alive(const struct judges *s);
 
 #endif

@@ -14,9 +14,11 @@ static const char goal_text[] = "find treasure";
 
 /* ---- ranks ---- */
 
-void twin_init(struct twin *t, uint32_t ranks)
+static void init(struct twin *t, uint32_t ranks, int segment_steps, int state_floats)
 {
     memset(t, 0, sizeof(*t));
+    t->segment_steps = segment_steps;
+    t->state_floats = state_floats;
     clock_init_manual(&t->clock, 1000000000u);
     t->bus = bus_new_memory(&t->clock);
     t->ranks = ranks;
@@ -27,6 +29,16 @@ void twin_init(struct twin *t, uint32_t ranks)
     }
     stop_open();
     twin_start(t);
+}
+
+void twin_init(struct twin *t, uint32_t ranks)
+{
+    init(t, ranks, SAMPLE_T, SAMPLE_STATE);
+}
+
+void twin_init_shape(struct twin *t, int segment_steps, int state_floats)
+{
+    init(t, 1, segment_steps, state_floats);
 }
 
 static void open_rank(struct twin *t, uint32_t rank)
@@ -59,8 +71,8 @@ static void open_rank(struct twin *t, uint32_t rank)
         .hosts = (const char(*)[64])t->hosts,
         .spec = {.task = "crypt-vault", .actions = SAMPLE_ACTIONS, .spec_digest = 9},
         .net = "cells",
-        .segment_steps = SAMPLE_T,
-        .state_floats = SAMPLE_STATE,
+        .segment_steps = t->segment_steps,
+        .state_floats = t->state_floats,
         .seed = 777,
         .goal = "treasure",
         .goal_digest = {1, 2},
@@ -379,7 +391,7 @@ static void on_welcome(struct twin_actor *a, const struct frame_header *h,
     a->window = m.window;
     a->newest = m.newest;
     a->next = m.next_seq > a->next ? m.next_seq : a->next;
-    assert_int_equal(m.segment_steps, SAMPLE_T);
+    assert_int_equal(m.segment_steps, a->t->segment_steps);
     assert_int_equal(m.seed, 777);
     snprintf(endpoint, sizeof(endpoint), "%.*s", (int)m.endpoint.len,
              (const char *)m.endpoint.data);

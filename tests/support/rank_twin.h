@@ -43,6 +43,7 @@ struct twin {
     struct bus *bus;
     char dir[512];
     uint32_t ranks, start;
+    int segment_steps, state_floats;
     uint64_t store_bytes, label_budget;
     struct twin_rank rank[TWIN_RANKS];
     char endpoints[TWIN_RANKS][BUS_ENDPOINT_MAX];
@@ -50,6 +51,7 @@ struct twin {
 };
 
 void twin_init(struct twin *t, uint32_t ranks);
+void twin_init_shape(struct twin *t, int segment_steps, int state_floats); // one rank
 void twin_release(struct twin *t);
 /* Opens all ranks at their old ports. Training goes on from the last twin_checkpoint. */
 void twin_start(struct twin *t);

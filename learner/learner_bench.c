@@ -7,9 +7,10 @@
 #include "common/base/option.h"
 #include "common/nn/nn_bench.h"
 #include "common/wire/wire_bench.h"
+#include "learner/store/store_bench.h"
 
 struct bench_options {
-    char net[OPTION_TEXT_MAX];
+    char net[OPTION_TEXT_MAX], dir[OPTION_TEXT_MAX];
     int64_t actions, segment_steps, sequences;
     double seconds;
     bool json;
@@ -25,6 +26,8 @@ static struct option bench_option_table[] = {
     ROW(segment_steps, "segment-steps", OPT_INT, "32", 1, 512, "steps of a sequence"),
     ROW(sequences, "sequences", OPT_INT, "32", 1, 4096, "sequences of a batch"),
     ROW(seconds, "seconds", OPT_FLOAT, "3", 0.1, 3600, "how long to measure"),
+    ROW(dir, "dir", OPT_TEXT, ".", 0, 0,
+        "directory on the disk that bench store measures"),
     ROW(json, "json", OPT_BOOL, "false", 0, 0, "JSON lines, which it prints anyway"),
     OPT_END,
 };
@@ -56,20 +59,26 @@ static int bench_update(int argc, char **argv)
     return st == ST_OK ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* The wire's two: what a segment costs to write and read, and what the bus carries. */
-static int bench_wire(bool codec, int argc, char **argv)
+/* The wire's two, and the store. */
+static int bench_bytes(const char *name, int argc, char **argv)
 {
     struct bench_options o;
     struct metrics_row row = {0};
+    enum status st;
 
     option_defaults(bench_option_table, &o);
     if (option_parse(bench_option_table, &o, argc, argv) != ST_OK) {
         return EXIT_USAGE;
     }
     metrics_begin(&row);
-    metrics_text(&row, "bench", codec ? "codec" : "bus");
-    const enum status st =
-        codec ? wire_bench_codec(o.seconds, &row) : wire_bench_bus(o.seconds, &row);
+    metrics_text(&row, "bench", name);
+    if (strcmp(name, "codec") == 0) {
+        st = wire_bench_codec(o.seconds, &row);
+    } else if (strcmp(name, "bus") == 0) {
+        st = wire_bench_bus(o.seconds, &row);
+    } else {
+        st = store_bench(o.dir, o.seconds, &row);
+    }
     if (st == ST_OK) {
         puts(metrics_end(&row));
     }
@@ -79,14 +88,18 @@ static int bench_wire(bool codec, int argc, char **argv)
 
 int learner_bench(int argc, char **argv)
 {
-    if (argc > 1 && (strcmp(argv[1], "codec") == 0 || strcmp(argv[1], "bus") == 0)) {
-        return bench_wire(strcmp(argv[1], "codec") == 0, argc - 1, argv + 1);
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (strcmp(name, "codec") == 0 || strcmp(name, "bus") == 0 ||
+        strcmp(name, "store") == 0) {
+        return bench_bytes(name, argc - 1, argv + 1);
     }
-    if (argc > 1 && strcmp(argv[1], "update") == 0) {
+    if (strcmp(name, "update") == 0) {
         return bench_update(argc - 1, argv + 1);
     }
     fprintf(stderr,
-            "minos-learner bench: %s: no such bench; there are update, codec and bus\n",
-            argc > 1 ? argv[1] : "");
+            "minos-learner bench: %s: no such bench; there are update, codec, bus and "
+            "store\n",
+            name);
     return EXIT_USAGE;
 }

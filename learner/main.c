@@ -1,8 +1,6 @@
 /* minos-learner: one rank of the learner, or one of its tools: audit, ledger, bench. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -52,10 +50,6 @@ static int learn(int argc, char **argv)
         return EXIT_FAILED;
     }
     log_set_index(ranks_index(l.ranks));
-    if (ranks_count(l.ranks) > 1) {
-        // mpirun that is killed must not leave ranks behind that nobody knows of.
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    }
     st = start_open(&l);
     if (st == ST_OK && !l.plan.finished) {
         st = threads_run(&l);

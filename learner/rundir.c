@@ -15,7 +15,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
-enum { FILE_MOST = 1 << 20, VALUE_MAX = OPTION_TEXT_MAX + 32 };
+enum { FORMAT = 1, FILE_MOST = 1 << 20, VALUE_MAX = OPTION_TEXT_MAX + 32 };
 
 static void path_in(const char *run_dir, const char *name, char path[PATH_MAX_])
 {
@@ -75,8 +75,9 @@ static enum status write_json(const char *run_dir, const struct rundir *d,
 
     path_in(run_dir, "run.json", path);
     text_buf_add(&b,
-                 "{\"run\": \"%016" PRIx64 "\", \"start\": %" PRIu32 ", \"port\": %d",
-                 d->run, d->start, d->port);
+                 "{\"format\": %d, \"run\": \"%016" PRIx64 "\", \"start\": %" PRIu32
+                 ", \"port\": %d",
+                 FORMAT, d->run, d->start, d->port);
     for (int i = 0; i < FIXED; i++) {
         text_buf_add(&b, ", \"%s\": ", f[i].name);
         text_buf_add_json(&b, bytes_text(f[i].value));
@@ -95,10 +96,15 @@ static enum status parse_json(const char *path, const char *text, size_t len,
     json_t *root = json_loadb(text, len, 0, &error);
     const char *run = json_string_value(json_object_get(root, "run"));
     const json_int_t start = json_integer_value(json_object_get(root, "start"));
+    const json_int_t format = json_integer_value(json_object_get(root, "format"));
     enum status st = ST_CORRUPT;
 
-    if (run != NULL && sscanf(run, "%16" SCNx64, &d->run) == 1 && start >= 1 &&
-        start < UINT32_MAX) {
+    if (root != NULL && format != FORMAT) {
+        LOG_ERROR("RUN-FILE", "%s has format %lld, this program reads and writes %d",
+                  path, (long long)format, FORMAT);
+        st = ST_VERSION;
+    } else if (run != NULL && sscanf(run, "%16" SCNx64, &d->run) == 1 && start >= 1 &&
+               start < UINT32_MAX) {
         d->start = (uint32_t)start;
         d->port = (int)json_integer_value(json_object_get(root, "port"));
         st = check_fixed(root, f, run_dir);

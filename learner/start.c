@@ -260,7 +260,9 @@ enum status start_open(struct learner *l)
     if (l->plan.finished) {
         return ST_OK;
     }
-    l->bus = bus_new();
+    if (l->bus == NULL) {
+        l->bus = bus_new();
+    }
     TRY(start_net_listen(l));
     TRY(start_net_spec(l));
     TRY(open_stores(l));
@@ -289,18 +291,30 @@ static void wait_for_goodbyes(struct learner *l)
     }
 }
 
-enum status start_drain(struct learner *l)
+void start_drain_begin(struct learner *l)
 {
-    const struct to_io stop = {.kind = TO_IO_STOP}, end = {.kind = TO_IO_END};
+    const struct to_io stop = {.kind = TO_IO_STOP};
 
     l->report.state = "stopping";
     report_tick(&l->report, &l->train);
     sampler_tell(l->rings.to_io, &stop);
-    wait_for_goodbyes(l);
+}
+
+enum status start_drain_end(struct learner *l)
+{
+    const struct to_io end = {.kind = TO_IO_END};
+
     TRY(train_checkpoint(&l->train));
     TRY(train_settle(&l->train));
     sampler_tell(l->rings.to_io, &end);
     return ST_OK;
+}
+
+enum status start_drain(struct learner *l)
+{
+    start_drain_begin(l);
+    wait_for_goodbyes(l);
+    return start_drain_end(l);
 }
 
 /* The stores are closed before rank 0 audits them: LMDB must not be opened twice in one

@@ -36,7 +36,8 @@ struct learner {
     struct start_plan plan;
     char store[1024]; // the directory above store/ and ledger/
     bool elsewhere;   // which is not the run directory
-    struct bus *bus;
+    struct bus
+        *bus; // filled before start_open(), or made there; freed by start_close()
     struct io_listener listener;
     char (*endpoints)[BUS_ENDPOINT_MAX]; // (ranks)
     char (*hosts)[64];                   // (ranks)
@@ -58,6 +59,9 @@ MUST_USE enum status start_open(struct learner *l);
  * judges to stop, waits for what they still send, writes the last checkpoint, and lets the
  * I/O thread end. Collective. */
 MUST_USE enum status start_drain(struct learner *l);
+/* Its two halves, before and after the wait. */
+void start_drain_begin(struct learner *l);
+MUST_USE enum status start_drain_end(struct learner *l);
 /* After the threads have ended: syncs and closes the stores, then the last line of metrics
  * and the summary. Collective. */
 MUST_USE enum status start_finish(struct learner *l);

@@ -161,6 +161,10 @@ enum status start_net_spec(struct learner *l)
         text_format(l->spec.task, sizeof(l->spec.task), "%s", m->task);
         return ST_OK;
     }
+    if (first) {
+        rundir_put_quick(l->options.run_dir, "progress.json",
+                         "{\"state\": \"starting\", \"waiting_for\": \"actors\"}");
+    }
     for (;;) {
         struct look look = {0};
         size_t len = sizeof(look);

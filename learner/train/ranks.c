@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -274,6 +275,8 @@ static enum status mpi_open(struct ranks *r, bool job)
     for (int i = 0; i < r->count; i++) {
         m->from[i] = MPI_REQUEST_NULL;
     }
+    // mpirun that is killed must not leave ranks behind that nobody knows of.
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     watch_open(r);
     r->door = &mpi_door;
     return ST_OK;

@@ -323,6 +323,33 @@ static void pieces_give_the_gradient_of_the_whole(void **state)
     mem_free(whole);
 }
 
+static void tune_no_learning(struct learner_options *o)
+{
+    o->lr = 0;
+    o->lr_end = 0;
+}
+
+/* With a learning rate of 0 nothing may change what the critic says in reward units,
+ * however the moments move that it is normalised with. */
+static void values_in_reward_units_outlive_a_move_of_the_moments(void **state)
+{
+    struct school_plan plan = chain_plan;
+
+    (void)state;
+    school_close(&school);
+    plan.tune = tune_no_learning;
+    school_open(&school, &plan, 1);
+    school_play(&school, 0);
+    school_play(&school, 0); // both said under mean 0 and scale 1
+    school_step(&school);
+    school_step(&school);
+    assert_true(fabs(school.train.moments.scale - 1) > 0.1);
+    for (int i = 0; i < school.train.batch.rows; i++) {
+        assert_float_equal(school.train.value[i], school.train.batch.old_value[i],
+                           1e-4);
+    }
+}
+
 static void the_last_checkpoint_of_an_update_replaces_the_one_before(void **state)
 {
     struct checkpoint_manifest m;
@@ -356,6 +383,7 @@ int main(void)
         ON_CHAIN(a_step_allocates_only_the_frame_it_publishes),
         ON_CHAIN(a_second_pass_is_an_update_but_no_fresh_steps),
         ON_CHAIN(pieces_give_the_gradient_of_the_whole),
+        ON_CHAIN(values_in_reward_units_outlive_a_move_of_the_moments),
         ON_CHAIN(the_last_checkpoint_of_an_update_replaces_the_one_before),
     };
 

@@ -121,6 +121,16 @@ uint64_t actor_env_steps(const struct actor *a)
     return a->env_steps;
 }
 
+uint64_t actor_produced(const struct actor *a)
+{
+    return link_produced(a->link);
+}
+
+uint64_t actor_unacked(const struct actor *a)
+{
+    return link_unacked(a->link);
+}
+
 /* After the first welcome: everything that the run decides. */
 static enum status build(struct actor *a)
 {

@@ -29,5 +29,8 @@ MUST_USE enum status actor_step(struct actor *a, int timeout_ms);
  * Takes at most `timeout_ms`; true when everything was acknowledged. */
 bool actor_drain(struct actor *a, int timeout_ms);
 uint64_t actor_env_steps(const struct actor *a);
+/* Complete segments; those that the learner has not acknowledged yet. */
+uint64_t actor_produced(const struct actor *a);
+uint64_t actor_unacked(const struct actor *a);
 
 #endif

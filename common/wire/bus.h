@@ -89,10 +89,11 @@ bool bus_wait(struct bus_socket *const *sockets, int count, const int *fds,
               int fd_count, bool *fd_ready, int timeout_ms);
 const struct bus_counters *bus_counters(const struct bus_socket *s);
 
-/* Faults of the in-memory twin (tests): chance in 1000 that a frame is lost or doubled, and
+/* Faults of the in-memory twin (tests): chance in 1000 that a frame is lost or doubled, or
+ * that garbage comes before it (the first part of the frame, or bytes drawn by chance), and
  * a delay; kind 0 = every kind of frame. */
 struct bus_faults {
-    int lose, repeat;
+    int lose, repeat, garbage;
     uint64_t delay_ms;
     uint8_t kind;
 };

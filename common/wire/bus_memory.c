@@ -420,6 +420,21 @@ static bool chance(struct memory_bus *b, int in_1000)
     return in_1000 > 0 && rng_below(&b->rng, 1000) < (uint32_t)in_1000;
 }
 
+/* What a broken peer, or none of ours, might send. */
+static struct node *garbage_new(struct memory_bus *b, struct bytes frame)
+{
+    const size_t len =
+        frame.len < 2 ? frame.len : 1 + rng_below(&b->rng, (uint32_t)frame.len - 1);
+    struct node *n = node_new(b, bytes_of(frame.data, len), 1);
+
+    if (chance(b, 500)) {
+        for (size_t i = 0; i < len; i++) {
+            n->data[i] = (uint8_t)rng_below(&b->rng, 256);
+        }
+    }
+    return n;
+}
+
 static void push_frame(struct memory_bus *b, struct queue *q, struct bytes frame,
                        int parts)
 {
@@ -433,8 +448,8 @@ static void push_frame(struct memory_bus *b, struct queue *q, struct bytes frame
         copies = chance(b, f->lose) ? 0 : 1;
         copies += copies > 0 && chance(b, f->repeat) ? 1 : 0;
     }
-    for (int i = 0; i < copies; i++) {
-        struct node *n = node_new(b, frame, parts);
+    for (int i = hit && chance(b, f->garbage) ? -1 : 0; i < copies; i++) {
+        struct node *n = i < 0 ? garbage_new(b, frame) : node_new(b, frame, parts);
         n->due_ns = clock_ns(b->clock) + (hit ? f->delay_ms * 1000000u : 0);
         queue_push(q, n);
     }

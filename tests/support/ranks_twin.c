@@ -10,7 +10,10 @@
 
 struct ranks_twin {
     int count;
-    pthread_barrier_t gate;
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    int turn;                     // which rank runs
+    int left;                     // ranks whose body has not returned
     const void *given[RANKS_MAX]; // what each rank brought to the collective at work
     struct ranks rank[RANKS_MAX];
 };
@@ -20,14 +23,35 @@ static struct ranks_twin *twin_of(struct ranks *r)
     return r->impl;
 }
 
-static void gate(struct ranks_twin *t)
+/* With the lock held. */
+static void wait_for_turn(struct ranks_twin *t, int rank)
 {
-    pthread_barrier_wait(&t->gate);
+    while (t->turn != rank) {
+        pthread_cond_wait(&t->moved, &t->lock);
+    }
+}
+
+static void pass_on(struct ranks_twin *t)
+{
+    t->turn = (t->turn + 1) % t->count;
+    pthread_cond_broadcast(&t->moved);
+}
+
+/* When the turn comes back, all others have been here too. */
+static void gate(const struct ranks *r)
+{
+    struct ranks_twin *t = twin_of((struct ranks *)r);
+
+    pthread_mutex_lock(&t->lock);
+    CHECK(t->left == t->count); // every rank calls the same collectives
+    pass_on(t);
+    wait_for_turn(t, r->index);
+    pthread_mutex_unlock(&t->lock);
 }
 
 static enum status twin_arrive(struct ranks *r)
 {
-    gate(twin_of(r));
+    gate(r);
     return ST_OK;
 }
 
@@ -35,12 +59,12 @@ static enum status twin_arrive(struct ranks *r)
 static void twin_enter(struct ranks *r, const void *mine)
 {
     twin_of(r)->given[r->index] = mine;
-    gate(twin_of(r));
+    gate(r);
 }
 
 static void twin_leave(struct ranks *r)
 {
-    gate(twin_of(r));
+    gate(r);
 }
 
 static enum status twin_sum_doubles(struct ranks *r, double *v, int n)
@@ -126,7 +150,8 @@ struct ranks_twin *ranks_twin_new(int count)
 
     CHECK(count >= 1 && count <= RANKS_MAX);
     t->count = count;
-    CHECK(pthread_barrier_init(&t->gate, NULL, (unsigned)count) == 0);
+    CHECK(pthread_mutex_init(&t->lock, NULL) == 0 &&
+          pthread_cond_init(&t->moved, NULL) == 0);
     for (int i = 0; i < count; i++) {
         t->rank[i] =
             (struct ranks){.door = &twin_door, .index = i, .count = count, .impl = t};
@@ -140,7 +165,8 @@ void ranks_twin_free(struct ranks_twin *t)
     for (int i = 0; i < t->count; i++) {
         mem_free(t->rank[i].arrivals);
     }
-    pthread_barrier_destroy(&t->gate);
+    pthread_cond_destroy(&t->moved);
+    pthread_mutex_destroy(&t->lock);
     mem_free(t);
 }
 
@@ -150,6 +176,7 @@ struct ranks *ranks_twin_rank(struct ranks_twin *t, int i)
 }
 
 struct job {
+    struct ranks_twin *twin;
     void (*body)(void *ctx, int rank);
     void *ctx;
     int rank;
@@ -158,8 +185,16 @@ struct job {
 static void *one(void *job)
 {
     const struct job *j = job;
+    struct ranks_twin *t = j->twin;
 
+    pthread_mutex_lock(&t->lock);
+    wait_for_turn(t, j->rank);
+    pthread_mutex_unlock(&t->lock);
     j->body(j->ctx, j->rank);
+    pthread_mutex_lock(&t->lock);
+    t->left--;
+    pass_on(t);
+    pthread_mutex_unlock(&t->lock);
     return NULL;
 }
 
@@ -168,8 +203,10 @@ void ranks_twin_run(struct ranks_twin *t, void (*body)(void *ctx, int rank), voi
     pthread_t threads[RANKS_MAX];
     struct job jobs[RANKS_MAX];
 
+    t->turn = 0;
+    t->left = t->count;
     for (int i = 0; i < t->count; i++) {
-        jobs[i] = (struct job){body, ctx, i};
+        jobs[i] = (struct job){t, body, ctx, i};
         CHECK(pthread_create(&threads[i], NULL, one, &jobs[i]) == 0);
     }
     for (int i = 0; i < t->count; i++) {

@@ -1,7 +1,9 @@
 #ifndef TESTS_SUPPORT_RANKS_TWIN_H
 #define TESTS_SUPPORT_RANKS_TWIN_H
 /* Ranks in one process: each on a thread of its own, with the collectives of
- * learner/train/ranks.h between them. Sums are made in order of ranks, so they repeat. */
+ * learner/train/ranks.h between them. One thread runs at a time, from collective to
+ * collective in order of ranks: all repeats, and ranks may share what knows one thread
+ * alone, such as the in-memory bus. */
 
 #include "learner/train/ranks.h"
 

@@ -130,6 +130,15 @@ def read_curve(run):
     return points[::step] + (points[-1:] if len(points) % step != 1 else [])
 
 
+def helpful_share(run):
+    """Mean over the run of the share of caption emissions that were labelled helpful."""
+    with open(os.path.join(run, "metrics.jsonl")) as f:
+        rows = [json.loads(line) for line in f if line.endswith("\n")]
+    shares = [r["captions_helpful_share"] for r in rows
+              if r.get("captions_helpful_share") is not None]
+    return sum(shares) / len(shares) if shares else None
+
+
 def machine():
     model = platform.processor()
     with open("/proc/cpuinfo") as f:
@@ -184,6 +193,7 @@ def run_one(args, row, seed, options, evaluation, deadline):
             die(f"{shlex.join(command)} did not end well")
         result[kind] = last_json(done[1])
     result["curve"] = read_curve(run)
+    result["helpful_share"] = helpful_share(run)
     return result
 
 

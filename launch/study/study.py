@@ -198,7 +198,7 @@ def run_one(args, row, seed, options, evaluation, deadline):
 
 
 def cmd_run(args):
-    deadline = time.monotonic() + (args.seconds or 1e9)
+    deadline = time.monotonic() + (args.seconds or 1e6)
     os.makedirs(args.work, exist_ok=True)
     for path in args.lists:
         runs, evaluation = read_list(path)

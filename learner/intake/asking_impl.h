@@ -18,6 +18,7 @@ struct lease {
 struct due_ack {
     uint32_t judge;
     uint16_t place;
+    bool holds; // counts against the judge's credit until it is acknowledged
     uint64_t question;
 };
 

@@ -94,8 +94,10 @@ static enum status record(struct asking *a, const struct judge *j,
     return ST_OK;
 }
 
-static enum status on_verdict(struct asking *a, const struct judge *j,
-                              const struct msg_verdict *v)
+/* A judge keeps an answer until it is acknowledged, so until then the question counts
+ * against its credit: *holds. */
+static enum status on_verdict(struct asking *a, struct judge *j,
+                              const struct msg_verdict *v, bool *holds)
 {
     const int64_t caption = lexicon_find_prefix(a->captions, v->question);
     bool live = false;
@@ -110,7 +112,9 @@ static enum status on_verdict(struct asking *a, const struct judge *j,
         }
         if (live) {
             latency_add(&a->latency, clock_ns(a->post->clock) - l->asked_ns);
+            *holds = l->judge == j->number;
             asking_free_lease(a, l);
+            j->holding += *holds;
         }
     }
     return record(a, j, v, caption, live);
@@ -123,7 +127,10 @@ static void send_acks(struct asking *a)
 
     for (int i = 0; i < a->acks; i++) {
         const struct due_ack *d = &a->ack[i];
-        const struct judge *j = &a->judges.list[d->place];
+        struct judge *j = &a->judges.list[d->place];
+        if (d->holds && j->number == d->judge && j->holding > 0) {
+            j->holding--;
+        }
         m.question[m.count++] = d->question;
         const bool last = i + 1 == a->acks || a->ack[i + 1].judge != d->judge ||
                           m.count == QUESTIONS_PER_FRAME;
@@ -171,9 +178,11 @@ enum status asking_on_verdicts(struct asking *a, struct judge *j, struct bytes f
         if ((v->kind == VERDICT_LABEL && v->captions != 1) || v->kind == VERDICT_TIE) {
             v->kind = VERDICT_UNPARSEABLE; // an answer to something never asked
         }
-        TRY(on_verdict(a, j, v));
+        bool holds = false;
+        TRY(on_verdict(a, j, v, &holds));
         a->ack[a->acks++] = (struct due_ack){.judge = j->number,
                                              .place = (uint16_t)(j - a->judges.list),
+                                             .holds = holds,
                                              .question = a->in.verdict[i].question};
     }
     return a->acks >= ASKING_GROUP_MOST ? asking_commit(a) : ST_OK;

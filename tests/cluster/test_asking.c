@@ -358,7 +358,11 @@ static void credit_is_kept_and_shared_fairly(void **state)
     exchange();
     assert_int_equal(j.questions, 2);
     judge_answer(&j, j.id[0], VERDICT_LABEL, 1);
+    exchange();
+    exchange();
+    assert_int_equal(j.questions, 2); // it keeps the answer until it is acknowledged
     run_ms(50, true, false);
+    assert_int_equal(j.acks, 1);
     assert_int_equal(j.questions, 3);
     // A hello again keeps the leases: no more is asked than the credit.
     judge_hello(&j);

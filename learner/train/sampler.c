@@ -68,17 +68,17 @@ bool sampler_ready(struct sampler *s)
 
 static void wait_for_batch(struct sampler *s)
 {
-    const double start = clock_s(s->clock);
-    const double most = s->options.draw_timeout;
+    const uint64_t start = clock_ns(s->clock);
+    const uint64_t end = start + (uint64_t)(s->options.draw_timeout * 1e9);
 
     while (!sampler_ready(s)) {
-        const double left = start + most - clock_s(s->clock);
-        if (left <= 0) {
+        const uint64_t now = clock_ns(s->clock);
+        if (now >= end) {
             break;
         }
-        inbox_wait(s->inbox, (int)ceil(fmin(left * 1000, LOOK_MS)));
+        inbox_wait(s->inbox, (int)ceil(fmin((double)(end - now) * 1e-6, LOOK_MS)));
     }
-    s->waited += clock_s(s->clock) - start;
+    s->waited += (double)(clock_ns(s->clock) - start) * 1e-9;
 }
 
 static void drop(struct sampler *s, uint64_t serial, const struct segment_view *v,

@@ -280,7 +280,8 @@ static int know_again(struct members *s, const struct bus_peer *peer,
                                     .environments = m->environments,
                                     .nonce = m->nonce};
         if (s->naming != NULL) {
-            row.rank = naming_rank(s->naming, s->list, s->count, m->host);
+            row.rank = naming_rank(s->naming, s->list, s->count, post_now_ms(s->post),
+                                   m->host);
         }
         (void)text_format(row.host, sizeof(row.host), "%.*s", (int)m->host.len,
                           (const char *)m->host.data);

@@ -58,10 +58,11 @@ void naming_free(struct naming *n)
 }
 
 /* Whether a living process holds this member. Its lock on the sequence file says so for
- * certain where the file can be seen; else what was heard of it here. One that another
- * rank looks after, or that this start has not heard of yet, gets the benefit of the
- * doubt for as long as silence is allowed. */
-static bool held(const struct naming *n, const struct member *m, uint64_t now_ms)
+ * certain where the file can be seen; else what was heard of it here. One that this start
+ * has not heard of yet gets the benefit of the doubt for as long as silence is allowed;
+ * of one that another rank looks after nothing is ever heard here: `elsewhere`. */
+static bool held(const struct naming *n, const struct member *m, uint64_t now_ms,
+                 bool elsewhere)
 {
     struct seqfile_state s;
 
@@ -71,14 +72,15 @@ static bool held(const struct naming *n, const struct member *m, uint64_t now_ms
     if (seqfile_find(n->seq_dir, m->row.actor, m->row.incarnation, &s) == ST_OK) {
         return s.alive;
     }
-    return m->alive || now_ms - n->opened_ms < MEMBERS_GONE_MS;
+    return m->alive || now_ms - n->opened_ms < MEMBERS_GONE_MS ||
+           (elsewhere && m->row.rank != n->plan->rank);
 }
 
 static const struct member *holder(const struct naming *n, const struct member *list,
                                    int count, uint32_t number, uint64_t now_ms)
 {
     for (int i = 0; i < count; i++) {
-        if (list[i].row.actor == number && held(n, &list[i], now_ms)) {
+        if (list[i].row.actor == number && held(n, &list[i], now_ms, false)) {
             return &list[i];
         }
     }
@@ -111,7 +113,7 @@ static bool superseded(const struct member *list, int count, const struct member
 }
 
 uint32_t naming_rank(const struct naming *n, const struct member *list, int count,
-                     struct bytes host)
+                     uint64_t now_ms, struct bytes host)
 {
     const struct io_plan *p = n->plan;
     bool here = false;
@@ -120,9 +122,8 @@ uint32_t naming_rank(const struct naming *n, const struct member *list, int coun
     memset(n->environments, 0, p->ranks * sizeof(*n->environments));
     for (int i = 0; i < count; i++) {
         const struct replay_member *row = &list[i].row;
-        const bool away = row->rank == p->rank && !list[i].alive;
-        if (row->rank < p->ranks && row->goodbye == 0 && !away &&
-            !superseded(list, count, &list[i])) {
+        if (row->rank < p->ranks && !superseded(list, count, &list[i]) &&
+            held(n, &list[i], now_ms, true)) {
             n->environments[row->rank] += row->environments;
         }
     }
@@ -160,7 +161,7 @@ bool naming_give(struct naming *n, const struct member *list, int count,
     *out = (struct replay_member){
         .actor = number,
         .incarnation = next_incarnation(n, list, count, number),
-        .rank = naming_rank(n, list, count, m->host),
+        .rank = naming_rank(n, list, count, now_ms, m->host),
         .environments = m->environments,
         .nonce = m->nonce,
     };

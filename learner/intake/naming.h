@@ -20,7 +20,7 @@ bool naming_give(struct naming *n, const struct member *list, int count,
 /* The rank for a newcomer: of those on its own host, if any, the one with the fewest
  * environments. */
 uint32_t naming_rank(const struct naming *n, const struct member *list, int count,
-                     struct bytes host);
+                     uint64_t now_ms, struct bytes host);
 /* True once after naming_give gave something. */
 bool naming_take_given(struct naming *n);
 

@@ -1,0 +1,130 @@
+/* Two ranks of a learner with real actors and a judge: one starves, both die. */
+
+#include "tests/cluster/cluster.h"
+
+#include "common/wire/codec.h"
+
+enum { R = 2 };
+
+static struct cluster c;
+
+static void open_cluster(void)
+{
+    // Each rank gets one actor; a batch is one segment of each environment of both.
+    cluster_init(&c, &(struct cluster_plan){.ranks = R, .actors = R, .batch = 64});
+    cluster_run_until(&c, updates_at_least, 10);
+    for (int r = 0; r < R; r++) {
+        assert_int_equal(cluster_counters(&c, r)->members, 1);
+    }
+}
+
+static uint64_t cursor(int rank)
+{
+    return c.learner[rank].train.sampler.counts.cursor;
+}
+
+/* Freezes an actor; the rank that starves by it. */
+static int starve_one(void)
+{
+    uint64_t before[R];
+
+    c.actor[1].frozen = true;
+    cluster_run_ms(&c, 2500); // what is there is trained
+    for (int r = 0; r < R; r++) {
+        before[r] = cursor(r);
+    }
+    cluster_run_ms(&c, 2500);
+    const int starved = cursor(0) == before[0] ? 0 : 1;
+    assert_int_equal(cursor(starved), before[starved]);
+    assert_true(cursor(1 - starved) > before[1 - starved]);
+    return starved;
+}
+
+static void a_starved_rank_contributes_nothing_and_nobody_waits(void **state)
+{
+    (void)state;
+    open_cluster();
+    const int starved = starve_one();
+    cluster_run_ms(&c, 6000); // its actor is presumed gone now
+    const uint64_t updates = cluster_updates(&c), fed = cursor(1 - starved),
+                   none = cursor(starved);
+    assert_int_equal(cluster_counters(&c, starved)->members, 0);
+    cluster_run_ms(&c, 4000);
+    assert_int_equal(cursor(starved), none);
+    // 4 segments in 80 ms and one update with them: no timeout in between
+    assert_true(cluster_updates(&c) >= updates + 40);
+    assert_true(cursor(1 - starved) >= fed + 160);
+    (void)cluster_digest(&c); // the same on both
+    c.actor[1].frozen = false;
+    cluster_run_ms(&c, 3000);
+    assert_true(cursor(starved) > none); // it came back
+    cluster_release(&c);
+}
+
+static void two_ranks_stay_equal_over_deaths_and_their_segments_balance(void **state)
+{
+    (void)state;
+    open_cluster();
+    cluster_checkpoint(&c);
+    cluster_run_until(&c, updates_at_least, 20);
+    cluster_kill_actor(&c, 0);
+    cluster_kill_learner(&c);
+    cluster_run_ms(&c, 4000);
+    cluster_start_learner(&c);
+    cluster_start_actor(&c, 0);
+    cluster_run_until(&c, updates_at_least, 40);
+    (void)cluster_digest(&c);
+    assert_true(cluster_counters(&c, 0)->labels > 0);
+    for (int r = 0; r < R; r++) {
+        assert_int_equal(cluster_counters(&c, r)->members, 1);
+        assert_int_equal(c.learner[r].train.reward.table.labels,
+                         c.learner[0].train.reward.table.labels);
+        assert_true(c.learner[r].train.reward.table.labels > 0);
+    }
+    cluster_release(&c);
+}
+
+static uint64_t run_once(uint64_t seed)
+{
+    cluster_init(&c, &(struct cluster_plan){.ranks = R, .batch = 64, .seed = seed});
+    cluster_run_until(&c, updates_at_least, 30);
+    const uint64_t digest = cluster_digest(&c);
+    cluster_release(&c);
+    return digest;
+}
+
+static void the_same_seed_gives_the_same_run_on_two_ranks(void **state)
+{
+    const uint64_t first = run_once(7);
+
+    (void)state;
+    assert_true(run_once(7) == first);
+    assert_true(run_once(8) != first);
+}
+
+static void
+captions_that_only_one_rank_saw_are_asked_about_and_trained_on_both(void **state)
+{
+    (void)state;
+    open_cluster();
+    cluster_run_ms(&c, 10000);
+    const struct io_counters *k = cluster_counters(&c, 0);
+    // bandit has 14 captions and a judge who knows them all
+    assert_true(k->labels >= 5);
+    assert_int_equal(k->questions_duplicate, 0);
+    assert_true(c.learner[1].train.reward.table.labels == k->labels);
+    cluster_release(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_starved_rank_contributes_nothing_and_nobody_waits),
+        cmocka_unit_test(two_ranks_stay_equal_over_deaths_and_their_segments_balance),
+        cmocka_unit_test(the_same_seed_gives_the_same_run_on_two_ranks),
+        cmocka_unit_test(
+            captions_that_only_one_rank_saw_are_asked_about_and_trained_on_both),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -440,7 +440,6 @@ static void on_frame(struct twin_actor *a, struct bytes frame)
         a->weights++;
         break;
     default:
-        a->beats++;
         break;
     }
 }

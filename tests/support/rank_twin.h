@@ -77,7 +77,7 @@ struct twin_actor {
     uint32_t number, incarnation, rank, environments;
     uint64_t next, window, produced; // next: first unacknowledged
     struct version newest;
-    int welcomes, refusals, acks, go_backs, whos, stops, weights, beats;
+    int welcomes, refusals, acks, go_backs, whos, stops, weights;
     uint8_t dropped; // of the last ack
     bool final;
     char reason[512];

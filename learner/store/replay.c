@@ -147,6 +147,11 @@ static enum status measure(struct replay *r)
     if (r->now.bottom == 0) {
         r->now.bottom = 1;
     }
+    struct bytes v;
+    if (st == ST_OK && db_get(&t, META, bytes_text("cursor"), &v) == ST_OK &&
+        v.len == sizeof(r->cursor)) {
+        memcpy(&r->cursor, v.data, sizeof(r->cursor));
+    }
     db_abort(&t);
     return st;
 }
@@ -338,6 +343,7 @@ enum status replay_put_cursor(struct replay *r, uint64_t serial)
 
     CHECK(r->txn.txn != NULL);
     r->cursor = serial > r->cursor ? serial : r->cursor;
+    TRY(db_put(&r->txn, META, bytes_text("cursor"), db_u64(&r->cursor), false));
     do {
         p.count = 0;
         TRY(db_walk(&r->txn, FORCED, bytes_of(NULL, 0), note_prunable, &p));

@@ -121,6 +121,9 @@ static void eviction_takes_trained_segments_first_and_keeps_the_bound(void **sta
         set_cursor(r, i); // trained at once, and in both checkpoints
         assert_true(replay_live_bytes(r) <= BOUND);
     }
+    replay_close(r);
+    r = open_store(BOUND); // the cursor is remembered
+    put(r, 20000, 1, 501);
     assert_int_equal(replay_forced(r), 0);
     assert_true(replay_bottom(r) > 400);
     assert_true(replay_file_ratio(r) < 2.5);

@@ -22,7 +22,7 @@ struct option judge_option_table[] = {
                "sim: what it answers, the hidden truth or labels drawn by chance"),
     ROW(sim_share, "sim-share", OPT_FLOAT, "0.02", 0, 1,
         "sim permuted: the chance that a caption is labelled helpful"),
-    ROW(seed, "seed", OPT_INT, "1", 0, 9007199254740991.0,
+    ROW(sim_seed, "sim-seed", OPT_INT, "1", 0, 9007199254740991.0,
         "sim permuted: seed of the drawn labels"),
     ROW(cache, "cache", OPT_INT, "65536", 1, 16777216, "answers remembered"),
     ROW(credits, "credits", OPT_INT, "256", 1, 4096, "questions held at a time"),

@@ -17,7 +17,7 @@ struct judge_options {
     char rules[OPTION_TEXT_MAX]; // "" = found by goal and family
     char sim[OPTION_TEXT_MAX];
     double sim_share;
-    int64_t seed;
+    int64_t sim_seed;
     int64_t cache, credits;
     double deadline; // seconds
     char log_level[OPTION_TEXT_MAX];

@@ -121,9 +121,18 @@ static enum status make_run_dir(struct plan *p)
     TRY(text_format(path, sizeof(path), "%s/control", p->run_dir) ? file_make_dirs(path)
                                                                   : ST_INVALID);
     (void)text_format(path, sizeof(path), "%s/minos.lock", p->run_dir);
-    const enum status st = file_lock(path, &p->lock_fd);
+    enum status st = file_lock(path, &p->lock_fd);
+    if (st == ST_OK) {
+        // Ranks that go on without a minos, or were started by hand.
+        int learner = -1;
+        (void)text_format(path, sizeof(path), "%s/learner.lock", p->run_dir);
+        st = file_lock(path, &learner);
+        if (learner >= 0) {
+            close(learner);
+        }
+    }
     if (st == ST_AGAIN) {
-        LOG_ERROR("MINOS-LOCK", "another minos train works in %s; minos stop ends it",
+        LOG_ERROR("MINOS-LOCK", "somebody else trains in %s; minos stop ends that",
                   p->run_dir);
     }
     return st;

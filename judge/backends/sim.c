@@ -15,8 +15,7 @@ struct sim {
     char model[64];
 };
 
-/* Uniform in [0, 1) from seed and text. */
-static double draw(const struct judge_caption *c, uint64_t seed)
+double sim_draw(const struct judge_caption *c, uint64_t seed)
 {
     const uint64_t text = hash_64(bytes_of(c->text, c->len));
     struct rng rng;
@@ -26,9 +25,14 @@ static double draw(const struct judge_caption *c, uint64_t seed)
     return (double)(rng_next(&rng) >> 11) * 0x1p-53;
 }
 
+bool sim_left_out(const struct judge_caption *c)
+{
+    return c->len == 0 || memchr(c->text, '"', c->len) != NULL;
+}
+
 bool sim_drawn(const struct judge_caption *c, uint64_t seed, double share)
 {
-    return c->len > 0 && memchr(c->text, '"', c->len) == NULL && draw(c, seed) < share;
+    return !sim_left_out(c) && sim_draw(c, seed) < share;
 }
 
 static enum status sim_open(const struct judge_setup *setup, void **self)
@@ -37,7 +41,7 @@ static enum status sim_open(const struct judge_setup *setup, void **self)
     struct sim *s = mem_new(1, sizeof(*s));
 
     s->permuted = strcmp(o->sim, "permuted") == 0;
-    s->seed = (uint64_t)o->seed;
+    s->seed = (uint64_t)o->sim_seed;
     s->share = o->sim_share;
     if (s->permuted) {
         text_format(s->model, sizeof(s->model), "permuted, share %g, seed %llu",

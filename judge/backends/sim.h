@@ -7,9 +7,12 @@
 
 extern const struct judge_backend sim_backend;
 
-/* Permuted: whether `c` is labelled helpful when a share of all captions is. By its text
- * and the seed alone, so that every judge of a run draws the same. Empty captions and
- * quoted writing (no end of it, each text new) are never drawn. */
+/* Uniform in [0, 1), by the text and the seed alone. */
+double sim_draw(const struct judge_caption *c, uint64_t seed);
+/* Empty captions and quoted writing (no end of it, each text new) are never drawn. */
+bool sim_left_out(const struct judge_caption *c);
+/* Permuted: whether `c` is labelled helpful: not left out, and drawn below `share`. Every
+ * judge of a run draws the same. */
 bool sim_drawn(const struct judge_caption *c, uint64_t seed, double share);
 
 #endif

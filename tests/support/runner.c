@@ -1,13 +1,16 @@
 #include "tests/support/runner.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,6 +90,19 @@ const char *runner_output(const char *dir)
     text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
     fclose(f);
     return text;
+}
+
+int runner_free_port(void)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof(in);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(bind(fd, (struct sockaddr *)&in, sizeof(in)) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&in, &len) == 0);
+    close(fd);
+    return ntohs(in.sin_port);
 }
 
 /* The command line with blanks between its words; false for zombies and the gone. */

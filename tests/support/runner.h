@@ -16,6 +16,10 @@ int runner_run(const char *dir, const char *program, ...);
 /* What was written to DIR/out, good until the next call. */
 const char *runner_output(const char *dir);
 
+/* A port that nobody has now; one of our own, so that tests beside this one do not take it
+ * between a learner's death and its next start. */
+int runner_free_port(void);
+
 /* Processes (not zombies) whose command line holds both words; the first one's pid. */
 int runner_count(const char *word, const char *other, pid_t *first);
 /* The youngest of them (largest pid); false when there is none. */

@@ -26,7 +26,7 @@ struct option judge_option_table[] = {
         "sim permuted: seed of the drawn labels"),
     ROW(cache, "cache", OPT_INT, "65536", 1, 16777216, "answers remembered"),
     ROW(credits, "credits", OPT_INT, "256", 1, 4096, "questions held at a time"),
-    ROW(deadline, "deadline", OPT_FLOAT, "10", 0.001, 86400,
+    ROW(deadline, "deadline", OPT_FLOAT, "10", 0.001, 3600,
         "seconds for one question; then the verdict is a timeout"),
     ROW_ONE_OF(log_level, "log-level", "info", "error|warn|info|debug",
                "what is logged"),

@@ -7,7 +7,6 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/base/stop.h"
 #include "common/base/text.h"
 
 enum { FIRST_PORT = 7340, SPEC_WAIT_MS = 500, SAY_MS = 10000 };
@@ -139,12 +138,15 @@ struct look {
 
 static void look_once(struct learner *l, struct look *look)
 {
-    enum status st =
+    io_look_for_stop(l->options.run_dir);
+    // Written again each time: a run whose progress is old counts as dead.
+    rundir_put_quick(l->options.run_dir, "progress.json",
+                     "{\"state\": \"starting\", \"waiting_for\": \"actors\"}");
+    const enum status st =
         io_await_spec_step(&l->listener, l->options.env, SPEC_WAIT_MS, &look->spec);
 
-    stop_poll();
-    if (st == ST_AGAIN && stop_asked()) {
-        st = ST_CLOSED;
+    if (st == ST_CLOSED) {
+        rundir_put_quick(l->options.run_dir, "progress.json", "{\"state\": \"done\"}");
     }
     look->status = (int32_t)st;
 }
@@ -160,10 +162,6 @@ enum status start_net_spec(struct learner *l)
             (struct io_spec){.actions = m->actions, .spec_digest = m->spec_digest};
         text_format(l->spec.task, sizeof(l->spec.task), "%s", m->task);
         return ST_OK;
-    }
-    if (first) {
-        rundir_put_quick(l->options.run_dir, "progress.json",
-                         "{\"state\": \"starting\", \"waiting_for\": \"actors\"}");
     }
     for (;;) {
         struct look look = {0};

@@ -200,6 +200,23 @@ static void look_at_leases(struct asking *a, uint64_t now)
     }
 }
 
+void asking_on_goodbye(struct asking *a, struct judge *j)
+{
+    LOG_INFO("ASKING-LEFT", "judge %u (%s on %s) has left, %u questions unanswered",
+             j->number, j->name, j->host, j->holding);
+    j->alive = false;
+    for (int i = 0; a->leases > 0 && i < ASKING_LEASES_MOST; i++) {
+        struct lease *l = &a->lease[i];
+        if (l->id != 0 && l->judge == j->number) {
+            const uint32_t caption = l->caption;
+            asking_free_lease(a, l);
+            if (lexicon_at(a->captions, caption)->state == CAPTION_ASKED) {
+                requeue(a, caption);
+            }
+        }
+    }
+}
+
 /* ---- questions ---- */
 
 /* Attempts of one start are numbered apart from those of the one before. */

@@ -39,6 +39,8 @@ struct judges *asking_judges(struct asking *a);
 void asking_met(struct asking *a, uint32_t caption);
 MUST_USE enum status asking_on_verdicts(struct asking *a, struct judge *j,
                                         struct bytes frame);
+/* It leaves by itself: what it held is asked elsewhere at once. */
+void asking_on_goodbye(struct asking *a, struct judge *j);
 /* Leases, retries, questions, the group commit, verdicts to training. ST_IO, ST_FULL
  * (logged): the ledger cannot be written. */
 MUST_USE enum status asking_step(struct asking *a);

@@ -1,7 +1,6 @@
 #include "learner/intake/io.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -283,6 +282,8 @@ static enum status on_judge_frame(struct io *io, const struct frame_header *h)
             judges_heard(asking_judges(io->asking), j);
             if (h->kind == FRAME_VERDICTS) {
                 st = asking_on_verdicts(io->asking, j, io->frame.bytes);
+            } else if (h->kind == FRAME_GOODBYE) {
+                asking_on_goodbye(io->asking, j);
             }
         }
     }
@@ -312,13 +313,16 @@ static enum status on_frame(struct io *io)
         members_on_hello(io->members, peer, &h, io->frame.bytes);
         return ST_OK;
     case FRAME_BEAT:
+    case FRAME_GOODBYE:
         if (from_judge(io, &h)) {
             return on_judge_frame(io, &h);
         }
-        return on_actor_frame(io, &h);
+        if (h.kind == FRAME_BEAT) {
+            return on_actor_frame(io, &h);
+        }
+        // fall through
     case FRAME_SEGMENT:
     case FRAME_FETCH:
-    case FRAME_GOODBYE:
         if (h.run != io->plan.run) {
             post_bad(&io->post, peer, IO_BAD_RUN, NULL);
             ask_who(io, peer);
@@ -393,19 +397,6 @@ static void tell_training(struct io *io)
 
 /* ---- now and then ---- */
 
-static void look_for_stop(struct io *io)
-{
-    char path[PATH_MAX_];
-
-    if (io->plan.rank == 0 && !stop_asked() &&
-        text_format(path, sizeof(path), "%s/control/stop", io->plan.run_dir) &&
-        file_exists(path)) {
-        (void)unlink(path);
-        LOG_INFO("INTAKE-STOP", "asked to stop through %s", path);
-        stop_ask();
-    }
-}
-
 static void report(struct io *io)
 {
     const struct bus_counters *b = bus_counters(io->post.socket);
@@ -446,7 +437,9 @@ static enum status now_and_then(struct io *io)
 
     if (now - io->second_ms >= SECOND_MS) {
         io->second_ms = now;
-        look_for_stop(io);
+        if (io->plan.rank == 0) {
+            io_look_for_stop(io->plan.run_dir);
+        }
     }
     if (now - io->save_ms >= SAVE_MS) {
         io->save_ms = now;

@@ -7,7 +7,7 @@
  *     while ((st = io_step(io, 50)) == ST_OK) {}     // ST_CLOSED: TO_IO_END was taken
  *
  * Order at start: io_listen on every rank (rank 0 writes RUN/address), on a fresh run
- * io_await_spec on rank 0, then the store is opened, then io_open, then the threads. */
+ * io_await_spec_step on rank 0, then the store is opened, then io_open, then the threads. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,6 +46,9 @@ MUST_USE enum status io_listen(const struct io_listen_plan *plan,
                                struct io_listener *out);
 void io_listener_close(struct io_listener *l); // after io_close, before bus_free
 
+/* Rank 0, once a second or so: makes a file RUN/control/stop a stop, and removes it. */
+void io_look_for_stop(const char *run_dir);
+
 /* What the first actor's hello tells of the environment. */
 struct io_spec {
     char task[64];
@@ -53,12 +56,9 @@ struct io_spec {
     uint64_t spec_digest;
 };
 
-/* Rank 0 of a fresh run: waits for the first valid hello whose task is `task`. It is not
- * answered: the actor repeats it each second. Other tasks are refused for good. Says
- * each 10 s that it waits. ST_CLOSED: a stop was asked. One step of the wait is
- * io_await_spec_step: ST_AGAIN = not yet. */
-MUST_USE enum status io_await_spec(struct io_listener *l, const char *task,
-                                   const struct clock *clock, struct io_spec *out);
+/* Rank 0 of a fresh run: looks for the first valid hello whose task is `task`, at most
+ * timeout_ms. It is not answered: the actor repeats it each second. Other tasks are
+ * refused for good. ST_AGAIN: not yet; ST_CLOSED: a stop was asked. */
 MUST_USE enum status io_await_spec_step(struct io_listener *l, const char *task,
                                         int timeout_ms, struct io_spec *out);
 

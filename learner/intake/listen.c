@@ -12,9 +12,7 @@
 #include "learner/intake/post.h"
 
 enum {
-    MAX_FRAME = 16 << 20, // 64 verdicts with answers of 64 KB are the largest
-    SAY_MS = 10000,
-    LOOK_MS = 250
+    MAX_FRAME = 16 << 20 // 64 verdicts with answers of 64 KB are the largest
 };
 
 static enum status write_address(const char *run_dir, const char *endpoint)
@@ -53,6 +51,18 @@ void io_listener_close(struct io_listener *l)
 {
     bus_close(l->socket);
     l->socket = NULL;
+}
+
+void io_look_for_stop(const char *run_dir)
+{
+    char path[PATH_MAX_];
+
+    if (!stop_asked() && text_format(path, sizeof(path), "%s/control/stop", run_dir) &&
+        file_exists(path)) {
+        (void)unlink(path);
+        LOG_INFO("INTAKE-STOP", "asked to stop through %s", path);
+        stop_ask();
+    }
 }
 
 /* A frame that came before the run knows its environment. ST_OK: it told. */
@@ -98,22 +108,4 @@ enum status io_await_spec_step(struct io_listener *l, const char *task, int time
     }
     codec_free(post.codec);
     return st == ST_AGAIN && stop_asked() ? ST_CLOSED : st;
-}
-
-enum status io_await_spec(struct io_listener *l, const char *task,
-                          const struct clock *clock, struct io_spec *out)
-{
-    uint64_t said = clock_ms(clock);
-    enum status st = ST_AGAIN;
-
-    while (st == ST_AGAIN) {
-        st = io_await_spec_step(l, task, LOOK_MS, out);
-        if (st == ST_AGAIN && clock_ms(clock) - said >= SAY_MS) {
-            said = clock_ms(clock);
-            LOG_INFO("INTAKE-AWAIT",
-                     "waiting at %s for a first actor, which tells what %s is",
-                     l->endpoint, task);
-        }
-    }
-    return st;
 }

@@ -169,6 +169,27 @@ a_dead_judges_questions_are_asked_elsewhere_when_their_leases_end(void **state)
     assert_int_equal(c->judges, 1);
 }
 
+static void
+a_judge_that_says_goodbye_leaves_its_questions_to_others_at_once(void **state)
+{
+    (void)state;
+    join(&j);
+    play(NULL);
+    exchange();
+    assert_int_equal(j.questions, 3);
+    judge_answer(&j, j.id[0], VERDICT_LABEL, 1);
+    judge_bare(&j, FRAME_GOODBYE);
+    join(&k);
+    run_ms(500, false, true); // its leases would last 6 s
+    assert_int_equal(k.questions, 2);
+    const struct io_counters *c = counters();
+    assert_int_equal(c->labels, 1);
+    assert_int_equal(c->judges, 1);
+    assert_int_equal(c->questions_duplicate, 0);
+    assert_int_equal(c->frames_bad[IO_BAD_STRANGER], 0);
+    assert_int_equal(j.whos, 0);
+}
+
 static void a_late_label_is_written_and_trains_only_if_its_key_has_none(void **state)
 {
     (void)state;
@@ -437,6 +458,7 @@ int main(void)
         TEST(each_caption_is_asked_once_and_its_label_reaches_training),
         TEST(a_simulated_judge_is_told_the_truth),
         TEST(a_dead_judges_questions_are_asked_elsewhere_when_their_leases_end),
+        TEST(a_judge_that_says_goodbye_leaves_its_questions_to_others_at_once),
         TEST(a_late_label_is_written_and_trains_only_if_its_key_has_none),
         TEST(an_answer_from_before_a_restart_still_finds_its_caption),
         TEST(an_unknown_answer_is_written_and_acknowledged),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -275,6 +276,43 @@ static void actors_by_hand_outlive_a_learner_and_minos_stop_ends_them(void **sta
     audit_balances();
 }
 
+static struct timespec progress_time(void)
+{
+    char path[PATH_MAX_ + 64];
+    struct stat st = {0};
+
+    text_format(path, sizeof(path), "%s/progress.json", run);
+    (void)stat(path, &st);
+    return st.st_mtim;
+}
+
+static bool is_rewritten(void *since)
+{
+    const struct timespec *before = since, now = progress_time();
+
+    return now.tv_sec != before->tv_sec || now.tv_nsec != before->tv_nsec;
+}
+
+static void a_learner_without_actors_is_seen_and_stops_in_order(void **state)
+{
+    char learner[PATH_MAX_];
+    struct timespec first;
+
+    (void)state;
+    text_format(learner, sizeof(learner), "%s/minos-learner", getenv("MINOS_BIN"));
+    const pid_t pid =
+        runner_start(dir, learner, run_flag, port_flag, "--env=bandit", NULL);
+    assert_true(runner_wait_file(run, "progress.json", 0));
+    // Where this file is old, minos status takes the run for dead.
+    first = progress_time();
+    assert_true(runner_wait_for(is_rewritten, &first, 4000));
+    const char *other = harness_make_dir();
+    assert_int_equal(runner_run(other, minos, "stop", run_flag, "--timeout=8", NULL),
+                     0);
+    harness_remove_dir(other);
+    assert_int_equal(runner_wait(pid, 2000), 0);
+}
+
 static void one_mpirun_starts_everything_and_ends_it(void **state)
 {
     (void)state;
@@ -299,6 +337,7 @@ int main(int argc, char **argv)
         TEST(a_judge_of_ones_own_is_started_by_its_path),
         TEST(a_port_in_use_is_an_error_before_anything_starts),
         TEST(actors_by_hand_outlive_a_learner_and_minos_stop_ends_them),
+        TEST(a_learner_without_actors_is_seen_and_stops_in_order),
         TEST(one_mpirun_starts_everything_and_ends_it),
     };
 

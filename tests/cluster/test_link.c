@@ -13,7 +13,7 @@ enum { STEPS = 2, STATE = 4, ENVS = 2 };
 struct far {
     struct bus_socket *socket;
     struct bus_frame frame;
-    struct bus_peer peer; // who was heard last
+    struct bus_peer peer;       // who was heard last
     struct frame_header header; // of the last frame
     char endpoint[BUS_ENDPOINT_MAX];
     int hellos, fetches, beats, goodbyes, segments;

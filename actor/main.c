@@ -2,7 +2,6 @@
  * eval, play, watch, bench. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 

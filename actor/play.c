@@ -49,7 +49,7 @@ static const struct keymap keymap[] = {
     {"more", ' '},
 };
 
-static char key_of(const char *action, int index)
+char play_key(const char *action, int index)
 {
     for (size_t i = 0; i < sizeof(keymap) / sizeof(keymap[0]); i++) {
         if (strcmp(keymap[i].action, action) == 0) {
@@ -62,7 +62,7 @@ static char key_of(const char *action, int index)
 static int action_of(const struct env_spec *spec, int key)
 {
     for (int a = 0; a < spec->actions; a++) {
-        if (key_of(spec->action_names[a], a) == key) {
+        if (play_key(spec->action_names[a], a) == key) {
             return a;
         }
     }
@@ -72,10 +72,19 @@ static int action_of(const struct env_spec *spec, int key)
 static void legend(const struct env_spec *spec)
 {
     for (int a = 0; a < spec->actions; a++) {
-        printf("%c %s  ", key_of(spec->action_names[a], a), spec->action_names[a]);
+        printf("%c %s  ", play_key(spec->action_names[a], a), spec->action_names[a]);
     }
-    printf("q quit\033[K\n\033[J");
+    printf("%c quit\033[K\n\033[J", PLAY_QUIT);
     fflush(stdout);
+}
+
+/* False: the player leaves. */
+static bool read_key(char *key)
+{
+    enum { CTRL_C = 3, CTRL_D = 4 };
+
+    return read(STDIN_FILENO, key, 1) == 1 && *key != PLAY_QUIT && *key != CTRL_C &&
+           *key != CTRL_D;
 }
 
 static bool terminal_raw(struct termios *saved)
@@ -86,7 +95,8 @@ static bool terminal_raw(struct termios *saved)
         return false;
     }
     raw = *saved;
-    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    // Without ISIG Ctrl-C is a key: a killed process would leave the terminal like this.
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
     return tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
 }
 
@@ -125,7 +135,7 @@ static enum status play_person(struct vecenv *games)
     for (;;) {
         tools_draw(vecenv_obs(games, 0));
         legend(spec);
-        if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q') {
+        if (!read_key(&key)) {
             return ST_OK;
         }
         const int a = action_of(spec, key);
@@ -138,7 +148,7 @@ static enum status play_person(struct vecenv *games)
             tools_draw(vecenv_obs(games, 0));
             print_end(games);
             TRY(vecenv_reset(games, 0));
-            if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q') {
+            if (!read_key(&key)) {
                 return ST_OK;
             }
         }
@@ -153,14 +163,14 @@ int play_main(int argc, char **argv)
     struct termios saved;
     int code;
 
-    if (!tools_parse(argc, argv, "minos play --env=NAME [--seed=K]", &o, &code)) {
+    if (!tools_parse(play_option_table, argc, argv, "minos play --env=NAME [--seed=K]",
+                     &o, &code)) {
         return code;
     }
-    if (env_find(o.env[0] != 0 ? o.env : "crypt-vault", &p.kind) != ST_OK) {
+    if (env_find(o.env, &p.kind) != ST_OK) {
         return EXIT_USAGE;
     }
-    p.env_options = (struct env_options){o.env[0] != 0 ? o.env : "crypt-vault",
-                                         o.env_options, o.scratch, o.record};
+    p.env_options = (struct env_options){o.env, o.env_options, o.scratch, o.record};
     if (!terminal_raw(&saved)) {
         fprintf(stderr, "minos play: needs a terminal on standard input\n");
         return EXIT_USAGE;
@@ -232,8 +242,9 @@ int watch_main(int argc, char **argv)
     struct vecenv *games = NULL;
     int code;
 
-    if (!tools_parse(argc, argv, "minos watch --run-dir=DIR [--speed=STEPS_PER_SECOND]",
-                     &o, &code)) {
+    if (!tools_parse(watch_option_table, argc, argv,
+                     "minos watch --run-dir=DIR [--speed=STEPS_PER_SECOND]", &o,
+                     &code)) {
         return code;
     }
     stop_open();

@@ -14,12 +14,15 @@ int describe_main(int argc, char **argv); // the environment's spec as one JSON 
 int eval_main(int argc, char **argv);     // episodes of a checkpoint, one JSON object
 int play_main(int argc, char **argv);     // a person plays
 int watch_main(int argc, char **argv);    // a checkpoint plays in the terminal
-int bench_main(int argc, char **argv);    // env, infer, crypt-calibrate
+/* The key of an action in minos play; 0: it has none. */
+enum { PLAY_QUIT = 'q' };
+char play_key(const char *action, int index);
+int bench_main(int argc, char **argv); // env, infer, crypt-calibrate
 
-/* Parses a tool's command line; with --run-dir the run's settings come first. False: *code
- * is the exit code (help was printed, or an error). */
-bool tools_parse(int argc, char **argv, const char *usage, struct show_options *o,
-                 int *code);
+/* Parses a tool's command line by its table. False: *code is the exit code (help was
+ * printed, or an error). */
+bool tools_parse(struct option *table, int argc, char **argv, const char *usage,
+                 struct show_options *o, int *code);
 /* The checkpoint's network with its weights and the environment it was trained on. With
  * --untrained fresh weights and no run. Logged errors. */
 struct tools_player {

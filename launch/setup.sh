@@ -43,7 +43,8 @@ fi
 
 line="apt-get install --yes --no-install-recommends$missing"
 if [ "$check" = yes ]; then
-    echo "setup.sh: missing:$missing" >&2
+    echo "setup.sh: missing:$missing; as root:" >&2
+    echo "  $line" >&2
     exit 1
 fi
 sudo=""

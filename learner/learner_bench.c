@@ -32,21 +32,30 @@ static struct option bench_option_table[] = {
     OPT_END,
 };
 
+/* False: *code is the exit code. */
+static bool parse(int argc, char **argv, struct bench_options *o, int *code)
+{
+    option_defaults(bench_option_table, o);
+    if (option_is_given(argc, argv, "help")) {
+        option_print_help(bench_option_table,
+                          "minos bench update|bus|store|codec [--NAME=VALUE ...]", NULL,
+                          stdout);
+        *code = EXIT_DONE;
+        return false;
+    }
+    *code = EXIT_USAGE;
+    return option_parse(bench_option_table, o, argc, argv) == ST_OK;
+}
+
 /* The network's share of an update: forward and backward of one batch, one BLAS thread. */
 static int bench_update(int argc, char **argv)
 {
     struct bench_options o;
     struct metrics_row row = {0};
+    int code;
 
-    option_defaults(bench_option_table, &o);
-    if (option_is_given(argc, argv, "help")) {
-        option_print_help(bench_option_table,
-                          "minos bench update [--json] [--NAME=VALUE ...]", NULL,
-                          stdout);
-        return EXIT_DONE;
-    }
-    if (option_parse(bench_option_table, &o, argc, argv) != ST_OK) {
-        return EXIT_USAGE;
+    if (!parse(argc, argv, &o, &code)) {
+        return code;
     }
     metrics_begin(&row);
     metrics_text(&row, "bench", "update");
@@ -65,10 +74,10 @@ static int bench_bytes(const char *name, int argc, char **argv)
     struct bench_options o;
     struct metrics_row row = {0};
     enum status st;
+    int code;
 
-    option_defaults(bench_option_table, &o);
-    if (option_parse(bench_option_table, &o, argc, argv) != ST_OK) {
-        return EXIT_USAGE;
+    if (!parse(argc, argv, &o, &code)) {
+        return code;
     }
     metrics_begin(&row);
     metrics_text(&row, "bench", name);

@@ -48,7 +48,7 @@ struct option learner_option_table[] = {
     ROW(judge, "judge", OPT_TEXT, "rule", 0, 0,
         "which judge minos starts; recorded here, judges join by themselves"),
     ROW(label_budget, "label-budget", OPT_INT, "0", 0, 1e12,
-        "questions that may be asked in all; 0 = no bound"),
+        "labels that judges may give in all; 0 = no bound"),
     ROW(a_ext, "a-ext", OPT_FLOAT, "1", 0, 1e6, "weight of the game's own reward"),
     ROW(a_int, "a-int", OPT_FLOAT, "1", 0, 1e6, "weight of what captions pay"),
     ROW(reward_scale, "reward-scale", OPT_FLOAT, "0.04", 0, 1e6,

@@ -38,20 +38,12 @@ const char *const nethack_task_names[] = {
     "nethack-oracle-sober", "nethack-free",    NULL};
 
 const char *const nethack_action_names[NETHACK_ACTIONS] = {
-    "more",           "north",
-    "east",           "south",
-    "west",           "north-east",
-    "south-east",     "south-west",
-    "north-west",     "far-north",
-    "far-east",       "far-south",
-    "far-west",       "far-north-east",
-    "far-south-east", "far-south-west",
-    "far-north-west", "up",
-    "down",           "wait",
-    "kick",           "eat",
-    "search",         "cast",
-    "quaff",          "pray",
-    "pick-up",        "pay"};
+    "more",          "north",         "east",      "south",         "west",
+    "northeast",     "southeast",     "southwest", "northwest",     "far-north",
+    "far-east",      "far-south",     "far-west",  "far-northeast", "far-southeast",
+    "far-southwest", "far-northwest", "up",        "down",          "wait",
+    "kick",          "eat",           "search",    "cast",          "quaff",
+    "pray",          "pickup",        "pay"};
 
 /* NLE's order of its 23 task actions, then ONI's five. */
 static const uint8_t keys[NETHACK_ACTIONS] = {

@@ -29,7 +29,7 @@ extern const char
 /* NULL when there is none of this name. */
 const struct nethack_task *nethack_task_find(const char *name);
 /* The key of an action. While the game asks what to eat or drink (`asks`: that question
- * is open), north-west takes the first thing offered and every other action refuses. */
+ * is open), northwest takes the first thing offered and every other action refuses. */
 uint8_t nethack_task_key(int action, bool asks, const char *caption);
 /* The state that o shows fulfils the task. */
 bool nethack_task_done(const struct nethack_task *t, const struct env_obs *o);

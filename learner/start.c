@@ -295,6 +295,7 @@ void start_drain_begin(struct learner *l)
 {
     const struct to_io stop = {.kind = TO_IO_STOP};
 
+    train_end(&l->train);
     l->report.state = "stopping";
     report_tick(&l->report, &l->train);
     sampler_tell(l->rings.to_io, &stop);

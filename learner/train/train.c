@@ -387,10 +387,16 @@ bool train_ready(struct train *t)
     return t->pass > 0 || sampler_ready(&t->sampler);
 }
 
+void train_end(struct train *t)
+{
+    t->ended_s = clock_s(t->plan.clock);
+}
+
 double train_seconds(const struct train *t)
 {
-    return t->plan.seconds_before +
-           (t->began_s < 0 ? 0 : clock_s(t->plan.clock) - t->began_s);
+    const double now = t->ended_s > 0 ? t->ended_s : clock_s(t->plan.clock);
+
+    return t->plan.seconds_before + (t->began_s < 0 ? 0 : now - t->began_s);
 }
 
 uint64_t train_digest(const struct train *t)

@@ -111,6 +111,7 @@ struct train {
     uint64_t checkpoint_ns, checkpoint_update; // when the last one was written
     uint64_t checkpoint_bytes;                 // drawn by then
     double began_s; // clock at the first segment; < 0 = none yet
+    double ended_s; // clock at the stop; 0 = it goes on
     double stage_s[STAGES], stage_mark;
 };
 
@@ -134,7 +135,10 @@ bool train_ready(struct train *t);
 /* Collective: writes checkpoint-U. */
 MUST_USE enum status train_checkpoint(struct train *t);
 
-/* Seconds from the first segment on, restarts included (rank 0; exact there only). */
+/* The stop: what comes now is no training, and its seconds do not count. */
+void train_end(struct train *t);
+/* Seconds from the first segment to the stop, restarts included (rank 0; exact there
+ * only). */
 double train_seconds(const struct train *t);
 /* Digest of the weights; equal on all ranks. */
 uint64_t train_digest(const struct train *t);

@@ -365,6 +365,18 @@ static void the_last_checkpoint_of_an_update_replaces_the_one_before(void **stat
     assert_string_equal(m.net, "cells");
 }
 
+static void seconds_stand_still_from_the_stop_on(void **state)
+{
+    (void)state;
+    school_play(&school, 0);
+    school_step(&school);
+    clock_turn_ms(&school.clock, 5000);
+    assert_float_equal(train_seconds(&school.train), 5, 1e-6);
+    train_end(&school.train);
+    clock_turn_ms(&school.clock, 3000); // actors say goodbye, the last checkpoint
+    assert_float_equal(train_seconds(&school.train), 5, 1e-6);
+}
+
 #define ON_CHAIN(test) cmocka_unit_test_setup_teardown(test, open_chain, close_chain)
 
 int main(void)
@@ -384,6 +396,7 @@ int main(void)
         ON_CHAIN(a_second_pass_is_an_update_but_no_fresh_steps),
         ON_CHAIN(pieces_give_the_gradient_of_the_whole),
         ON_CHAIN(values_in_reward_units_outlive_a_move_of_the_moments),
+        ON_CHAIN(seconds_stand_still_from_the_stop_on),
         ON_CHAIN(the_last_checkpoint_of_an_update_replaces_the_one_before),
     };
 

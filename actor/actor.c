@@ -6,6 +6,7 @@
 #include "actor/link.h"
 #include "actor/rollout.h"
 #include "actor/vecenv.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -85,6 +86,12 @@ enum status actor_open(const struct actor_plan *plan, struct actor **out)
     a->clock = plan->clock;
     if (a->options.learner[0] == 0 && a->options.run_dir[0] == 0) {
         LOG_ERROR("ACTOR-USAGE", "--learner or --run-dir is needed: where is rank 0?");
+        st = ST_INVALID;
+        goto out;
+    }
+    if (a->options.learner[0] == 0 && !file_exists(a->options.run_dir)) {
+        LOG_ERROR("ACTOR-USAGE", "--run-dir: there is no directory %s",
+                  a->options.run_dir);
         st = ST_INVALID;
         goto out;
     }

@@ -107,9 +107,6 @@ static enum status bench_env(struct show_options *o)
 {
     struct env_bench b = {.E = (int)o->envs};
 
-    if (o->env[0] == 0) {
-        (void)text_format(o->env, sizeof(o->env), "crypt-vault");
-    }
     rng_init(&b.chance, (uint64_t)o->seed);
     enum status st = open_games(&b, o);
     if (st == ST_OK) {
@@ -135,6 +132,9 @@ static enum status bench_infer(struct show_options *o)
     struct metrics_row row = {0};
 
     for (int i = 0; i < 2; i++) {
+        if (strcmp(o->net, "both") != 0 && strcmp(o->net, nets[i]) != 0) {
+            continue;
+        }
         metrics_begin(&row);
         metrics_text(&row, "bench", "infer");
         TRY(nn_bench_infer(nets[i], (int)o->actions, (int)o->envs, o->seconds, &row));
@@ -164,25 +164,36 @@ static enum status bench_calibrate(struct show_options *o)
     return ST_OK;
 }
 
+struct bench {
+    const char *name, *usage;
+    struct option *table;
+    enum status (*run)(struct show_options *o);
+};
+
+static const struct bench benches[] = {
+    {"env", "minos bench env [--env=NAME] [--envs=GAMES] [--steps=N]",
+     bench_env_option_table, bench_env},
+    {"infer", "minos bench infer [--net=NAME] [--envs=ROWS]", bench_infer_option_table,
+     bench_infer},
+    {"crypt-calibrate", "minos bench crypt-calibrate [--env=NAME] [--episodes=N]",
+     bench_calibrate_option_table, bench_calibrate},
+};
+
 int bench_main(int argc, char **argv)
 {
-    static const char *const names[] = {"env", "infer", "crypt-calibrate"};
-    static enum status (*const benches[])(struct show_options *) = {
-        bench_env, bench_infer, bench_calibrate};
     static struct show_options o;
     const char *name = argc > 1 ? argv[1] : "";
     int code;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) != 0) {
+    for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++) {
+        const struct bench *b = &benches[i];
+        if (strcmp(name, b->name) != 0) {
             continue;
         }
-        if (!tools_parse(argc - 1, argv + 1,
-                         "minos bench env|infer|crypt-calibrate [--NAME=VALUE ...]", &o,
-                         &code)) {
+        if (!tools_parse(b->table, argc - 1, argv + 1, b->usage, &o, &code)) {
             return code;
         }
-        const enum status st = benches[i](&o);
+        const enum status st = b->run(&o);
         return st == ST_OK                             ? EXIT_DONE
                : st == ST_INVALID || st == ST_NOTFOUND ? EXIT_USAGE
                                                        : EXIT_FAILED;

@@ -175,8 +175,9 @@ static void wilson(double k, double n, double *low, double *high)
     const double mid = (p + z * z / (2 * n)) / d;
     const double half = z / d * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
 
-    *low = fmax(0, mid - half);
-    *high = fmin(1, mid + half);
+    // At 0 and at all successes the ends are 0 and 1 exactly, but for rounding.
+    *low = k > 0 ? fmax(0, mid - half) : 0;
+    *high = k < n ? fmin(1, mid + half) : 1;
 }
 
 static void print(const struct eval *v, double seconds)
@@ -224,7 +225,7 @@ int eval_main(int argc, char **argv)
     static struct eval v;
     int code;
 
-    if (!tools_parse(argc, argv,
+    if (!tools_parse(eval_option_table, argc, argv,
                      "minos eval --run-dir=DIR [--episodes=N] [--seed=K] [--greedy]",
                      &v.options, &code)) {
         return code;

@@ -516,8 +516,10 @@ bool link_may_begin(struct link *l, int count)
     }
     if (now - l->waiting_ms >= WAITING_MS) {
         l->waiting_ms = now;
-        LOG_INFO("ACTOR-WAIT", "waiting for the learner at %s: %s", l->rank_endpoint,
-                 !l->joined           ? "it has not answered hello"
+        LOG_INFO("ACTOR-WAIT", "waiting for the learner at %s: %s",
+                 l->root == NULL ? l->plan.address_file : l->rank_endpoint,
+                 l->root == NULL      ? "no learner has written its address there yet"
+                 : !l->joined         ? "it has not answered hello"
                  : l->held.start == 0 ? "no weights have come"
                                       : "the window is closed, it trains what it has");
     }

@@ -21,19 +21,21 @@ struct actor_options {
 
 extern struct option actor_option_table[];
 
-/* For eval, play, watch and bench: what they do beside an environment and a run. */
+/* For describe, eval, play, watch and bench; each has a table of the rows that it reads. */
 struct show_options {
     char run_dir[OPTION_TEXT_MAX];
     char env[OPTION_TEXT_MAX]; // "" = the run's
     char env_options[OPTION_TEXT_MAX];
     char scratch[OPTION_TEXT_MAX];
-    char net[OPTION_TEXT_MAX]; // infer: which network
+    char net[OPTION_TEXT_MAX];
     int64_t episodes, seed, envs, steps, actions;
     double steps_per_second, seconds;
     bool greedy, record, json, untrained;
     char player[OPTION_TEXT_MAX];
 };
 
-extern struct option show_option_table[];
+extern struct option describe_option_table[], eval_option_table[], watch_option_table[],
+    play_option_table[], bench_env_option_table[], bench_infer_option_table[],
+    bench_calibrate_option_table[];
 
 #endif

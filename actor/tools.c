@@ -40,18 +40,19 @@ int tools_main(const char *name, int argc, char **argv)
     return EXIT_USAGE;
 }
 
-bool tools_parse(int argc, char **argv, const char *usage, struct show_options *o,
-                 int *code)
+bool tools_parse(struct option *table, int argc, char **argv, const char *usage,
+                 struct show_options *o, int *code)
 {
-    option_defaults(show_option_table, o);
+    *o = (struct show_options){.episodes = 1};
+    option_defaults(table, o);
     if (option_is_given(argc, argv, "help")) {
-        option_print_help(show_option_table, usage, NULL, stdout);
+        option_print_help(table, usage, NULL, stdout);
         *code = EXIT_DONE;
         return false;
     }
     *code = EXIT_USAGE;
     // Only where the games are comes from the run; what a tool does is its own.
-    if (option_parse(show_option_table, o, argc, argv) != ST_OK) {
+    if (option_parse(table, o, argc, argv) != ST_OK) {
         return false;
     }
     log_open("actor", -1, LOG_INFO_);
@@ -196,7 +197,8 @@ int describe_main(int argc, char **argv)
     struct env *e = NULL;
     int code;
 
-    if (!tools_parse(argc, argv, "minos-actor describe --env=NAME", &o, &code)) {
+    if (!tools_parse(describe_option_table, argc, argv,
+                     "minos-actor describe --env=NAME", &o, &code)) {
         return code;
     }
     const struct env_options options = {o.env, o.env_options, o.scratch, false};

@@ -105,7 +105,7 @@ enum status start_net_listen(struct learner *l)
     const struct io_listen_plan plan = {.bus = l->bus,
                                         .addr = addr,
                                         .advertise = advertise,
-                                        .port = (int)(first + rank),
+                                        .port = (int)first, // and rank r's r above
                                         .strict = l->options.port > 0 && rank == 0,
                                         .rank = (uint32_t)rank,
                                         .run_dir = l->options.run_dir};

@@ -34,7 +34,7 @@ struct io_listen_plan {
     struct bus *bus;
     const char *addr;      // "127.0.0.1"
     const char *advertise; // NULL: as addr
-    int port;              // rank r asks for port + r
+    int port;              // rank 0's; rank r asks for the r-th after it; 0 = any
     bool strict;           // the user named the port: no other will do
     uint32_t rank;
     const char *run_dir;

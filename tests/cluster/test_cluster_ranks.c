@@ -18,6 +18,17 @@ static void open_cluster(void)
     }
 }
 
+static void rank_r_listens_r_ports_after_rank_0(void **state)
+{
+    (void)state;
+    cluster_init(&c, &(struct cluster_plan){.ranks = R});
+    assert_string_equal(c.learner[0].listener.endpoint, "tcp://127.0.0.1:7340");
+    assert_string_equal(c.learner[1].listener.endpoint, "tcp://127.0.0.1:7341");
+    assert_string_equal(c.learner[0].endpoints[1], "tcp://127.0.0.1:7341");
+    cluster_run_until(&c, updates_at_least, 1);
+    cluster_release(&c);
+}
+
 static uint64_t cursor(int rank)
 {
     return c.learner[rank].train.sampler.counts.cursor;
@@ -119,6 +130,7 @@ captions_that_only_one_rank_saw_are_asked_about_and_trained_on_both(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rank_r_listens_r_ports_after_rank_0),
         cmocka_unit_test(a_starved_rank_contributes_nothing_and_nobody_waits),
         cmocka_unit_test(two_ranks_stay_equal_over_deaths_and_their_segments_balance),
         cmocka_unit_test(the_same_seed_gives_the_same_run_on_two_ranks),

@@ -303,7 +303,7 @@ def cmd_plot(args):
     script = (f"set terminal svg size 900,520 background 'white'\n"
               f"set output '{args.out}'\n"
               "set xlabel 'environment steps trained, millions'\n"
-              "set ylabel 'success rate, last 200 training episodes'\n"
+              "set ylabel 'success rate of training episodes'\n"
               "set yrange [0:1]\nset key outside right\nset grid\n"
               + "".join(blocks) + "plot " + ", ".join(plots) + "\n")
     subprocess.run(["gnuplot"], input=script, text=True, check=True)

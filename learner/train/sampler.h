@@ -29,6 +29,7 @@ struct sampler {
     struct inbox *inbox;
     struct ring *to_io;
     const struct clock *clock;
+    struct codec *codec;
     struct counts counts; // holds the cursor
     bool idle;            // the last batch of all ranks was empty: do not spin
     double waited;        // seconds, since the start

@@ -185,6 +185,32 @@ static void what_lags_too_far_is_dropped_and_counted(void **state)
     assert_true(school.train.totals.lag[20] == E);
 }
 
+/* A disk that forgets: the store is not synced at each commit. */
+static void what_the_store_damaged_is_dropped_and_counted(void **state)
+{
+    static uint8_t damaged[1 << 20];
+    struct segment_fill fill;
+
+    (void)state;
+    school_play(&school, 0);
+    rollout_segment(school.rollout, 0, &fill);
+    const struct bytes frame = school_frame(&school, &fill);
+    for (size_t from = FRAME_HEADER; from < frame.len; from += frame.len / 4) {
+        memcpy(damaged, frame.data, frame.len);
+        memset(damaged + from, 0xff, frame.len - from);
+        school_put_frame(&school, bytes_of(damaged, frame.len));
+    }
+    school_play(&school, 0);
+    for (int i = 0; i < 3; i++) {
+        school_step(&school);
+    }
+    assert_int_equal(school.trained, 2 * E);
+    assert_int_equal(school.dropped, 4);
+    const struct counts_row *row = counts_find(&school.train.sampler.counts, 1, 1);
+    assert_int_equal(row->dropped[DROP_CORRUPT], 4);
+    assert_int_equal(row->trained, 2 * E);
+}
+
 static void segments_of_a_rolled_back_future_train_with_lag_nought(void **state)
 {
     (void)state;
@@ -389,6 +415,7 @@ int main(void)
         ON_CHAIN(an_update_of_no_samples_changes_nothing),
         ON_CHAIN(each_segment_is_trained_once_in_order),
         ON_CHAIN(what_lags_too_far_is_dropped_and_counted),
+        ON_CHAIN(what_the_store_damaged_is_dropped_and_counted),
         ON_CHAIN(segments_of_a_rolled_back_future_train_with_lag_nought),
         ON_CHAIN(episodes_are_reported_when_their_segment_trains),
         ON_CHAIN(it_resumes_bit_for_bit),

@@ -96,23 +96,32 @@ void school_close(struct school *s)
     ranks_close(s->own);
 }
 
-void school_put(struct school *s, const struct segment_fill *fill)
+void school_put_frame(struct school *s, struct bytes frame)
+{
+    uint64_t serial = 0;
+
+    assert_int_equal(replay_begin(s->replay), ST_OK);
+    assert_int_equal(replay_put_segment(s->replay, frame, &serial), ST_OK);
+    assert_int_equal(replay_commit(s->replay), ST_OK);
+    const struct to_training m = {.kind = TO_TRAINING_STORED, .serial = serial};
+    assert_true(ring_push(s->rings.to_training, &m));
+}
+
+struct bytes school_frame(struct school *s, const struct segment_fill *fill)
 {
     struct segment_fill f = *fill;
-    uint64_t serial = 0;
 
     f.header = (struct frame_header){.kind = FRAME_SEGMENT,
                                      .run = RUN,
                                      .actor = 1,
                                      .incarnation = 1,
                                      .seq = s->seq++};
-    assert_int_equal(replay_begin(s->replay), ST_OK);
-    assert_int_equal(
-        replay_put_segment(s->replay, codec_encode_segment(s->codec, &f), &serial),
-        ST_OK);
-    assert_int_equal(replay_commit(s->replay), ST_OK);
-    const struct to_training m = {.kind = TO_TRAINING_STORED, .serial = serial};
-    assert_true(ring_push(s->rings.to_training, &m));
+    return codec_encode_segment(s->codec, &f);
+}
+
+void school_put(struct school *s, const struct segment_fill *fill)
+{
+    school_put_frame(s, school_frame(s, fill));
 }
 
 void school_play(struct school *s, uint64_t update)

@@ -45,6 +45,9 @@ void school_close(struct school *s);
 void school_play(struct school *s, uint64_t update);
 /* One segment as it is, into the store. */
 void school_put(struct school *s, const struct segment_fill *fill);
+/* The frame of one, good until the next; any frame into the store. */
+struct bytes school_frame(struct school *s, const struct segment_fill *fill);
+void school_put_frame(struct school *s, struct bytes frame);
 /* A label, as if a judge had given it. */
 void school_label(struct school *s, const char *caption, float p, uint64_t serial);
 /* One round of training, then what it told is counted and thrown away. */

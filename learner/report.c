@@ -4,7 +4,6 @@
 
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/nn/mat.h"
 #include "learner/report_fields.h"
@@ -37,21 +36,32 @@ void report_close(struct report *r)
     *r = (struct report){0};
 }
 
+/* Seconds since the last row that the rank slept which slept longest for its actors: the
+ * others wait for it in turn, where nobody sees for whom. */
+static double longest_wait(const struct report *r)
+{
+    double most = 0;
+
+    for (int i = 0; i < ranks_count(r->train->ranks); i++) {
+        most = fmax(most, r->train->agreed.of_rank[i].draw_wait - r->row_wait[i]);
+    }
+    return most;
+}
+
 /* Whom the run waits for most: what a user would want to have more of. */
 static const char *waiting_for(const struct report *r)
 {
     const struct train *t = r->train;
     const double total = clock_s(t->plan.clock) - r->row_s;
-    const double drawn = t->stage_s[STAGE_DRAW_WAIT] - r->row_stage[STAGE_DRAW_WAIT];
     const struct reward_sums *s = &t->recent.reward;
     const double queued = report_outside(&t->gauges, "questions_queued") +
                           report_outside(&t->gauges, "questions_in_flight");
 
     if (t->reward.kind->needs_labels && s->labelled < 0.5 * s->captions &&
-        queued > 0.1 * t->gauges.captions) {
+        queued > 0.1 * report_outside(&t->gauges, "captions")) {
         return "judge";
     }
-    return drawn > 0.3 * total ? "actors" : "learner";
+    return longest_wait(r) > 0.3 * total ? "actors" : "learner";
 }
 
 /* ---- once a second ---- */
@@ -115,11 +125,14 @@ static void write_row(struct report *r, struct train *t)
     report_add_episodes(m, &t->recent, &t->gauges);
     report_add_lags(m, &t->recent, true);
     report_add_outside(m, &t->gauges);
-    metrics_num(m, "anon_mb", mem_anon_mb());
+    report_add_ranks(m, t);
     add_stages(r);
     metrics_append(r->metrics, metrics_end(m));
     r->row_s = clock_s(t->plan.clock);
     r->row_seconds = seconds;
+    for (int i = 0; i < ranks_count(t->ranks); i++) {
+        r->row_wait[i] = t->agreed.of_rank[i].draw_wait;
+    }
     r->row_steps = t->env_steps;
     r->row_samples = t->samples;
     t->recent = (struct tallies){0};
@@ -236,7 +249,7 @@ static enum status write_summary(struct report *r, struct train *t,
     add_judging(r, t);
     report_add_lags(m, &t->totals, false);
     report_add_segments(m, t, store_dir);
-    metrics_num(m, "peak_anon_mb", mem_anon_peak_mb());
+    metrics_num(m, "peak_anon_mb", report_anon_peak(t));
     metrics_text(m, "blas_core", mat_core_name());
     const char *json = metrics_end(m);
     text_format(path, sizeof(path), "%s/summary.json", t->options.run_dir);
@@ -251,7 +264,6 @@ enum status report_finish(struct report *r, struct train *t, const char *store_d
     if (t->recent.samples > 0) {
         write_row(r, t);
     }
-    (void)mem_anon_mb();
     TRY(write_summary(r, t, store_dir));
     r->state = "done";
     write_progress(r);

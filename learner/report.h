@@ -21,13 +21,14 @@ struct report {
     double row_seconds;              // used seconds at the last row
     uint64_t row_steps, row_samples; // at the last row
     double row_stage[STAGES];        // likewise
+    double row_wait[RANKS_MAX];      // likewise, of each rank, for actors
     double sps;                      // env steps per second over the last row
     /* Of the whole run, as the ledger has it; rank 0. */
     uint64_t verdicts[VERDICT_KINDS], verdicts_late, tokens_in, tokens_out;
 };
 
 /* For train_plan.outside; ctx is a struct io_report. */
-void report_read_outside(void *ctx, double *v);
+void report_read_outside(void *ctx, int rank, double *v, struct rank_gauges *own);
 
 /* ST_IO (logged): metrics.jsonl cannot be written. */
 MUST_USE enum status report_open(struct report *r, struct train *t);

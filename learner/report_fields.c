@@ -18,25 +18,29 @@ struct field {
     const char *name;
     size_t offset;
     enum type type;
+    bool first; // rank 0 tells it for all
 };
 
+#define AT(member) offsetof(struct io_counters, member)
 #define FIELD(member, type)                                                            \
     {                                                                                  \
-#member, offsetof(struct io_counters, member), type                            \
+#member, AT(member), type, false                                               \
+    }
+#define FIRST(member, type)                                                            \
+    {                                                                                  \
+#member, AT(member), type, true                                                \
     }
 #define DROP(name, reason)                                                             \
     {                                                                                  \
-        "arrival_dropped_" name,                                                       \
-            offsetof(struct io_counters, segments_dropped) + 8 * (reason), U64         \
+        "arrival_dropped_" name, AT(segments_dropped) + 8 * (reason), U64, false       \
     }
 #define BAD(name, reason)                                                              \
     {                                                                                  \
-        "frames_bad_" name, offsetof(struct io_counters, frames_bad) + 8 * (reason),   \
-            U64                                                                        \
+        "frames_bad_" name, AT(frames_bad) + 8 * (reason), U64, false                  \
     }
 #define VERDICT(name, kind)                                                            \
     {                                                                                  \
-        "verdicts_" name, offsetof(struct io_counters, verdicts) + 8 * (kind), U64     \
+        "verdicts_" name, AT(verdicts) + 8 * (kind), U64, false                        \
     }
 
 static const struct field fields[] = {
@@ -71,9 +75,9 @@ static const struct field fields[] = {
     FIELD(members, U32),
     FIELD(environments, U32),
     FIELD(store_live_bytes, U64),
-    FIELD(store_file_ratio, F64),
-    FIELD(captions, U64),
-    FIELD(lexicon_full, U64),
+    // Captions of every rank come to rank 0, which knows them all.
+    FIRST(captions, U64),
+    FIRST(lexicon_full, U64),
     FIELD(labels, U64),
     FIELD(questions_asked, U64),
     FIELD(questions_duplicate, U64),
@@ -124,14 +128,15 @@ static double value_of(const struct io_counters *c, const struct field *f)
     return 0;
 }
 
-void report_read_outside(void *ctx, double *v)
+void report_read_outside(void *ctx, int rank, double *v, struct rank_gauges *own)
 {
     struct io_counters c;
 
     io_report_get(ctx, &c);
     for (int i = 0; i < FIELDS; i++) {
-        v[i] = value_of(&c, &fields[i]);
+        v[i] = rank > 0 && fields[i].first ? 0 : value_of(&c, &fields[i]);
     }
+    own->file_ratio = isfinite(c.store_file_ratio) ? c.store_file_ratio : 0;
 }
 
 double report_outside(const struct gauges *g, const char *name)
@@ -154,6 +159,28 @@ void report_add_outside(struct metrics_row *m, const struct gauges *g)
             metrics_int(m, fields[i].name, (int64_t)g->outside[i]);
         }
     }
+}
+
+void report_add_ranks(struct metrics_row *m, const struct train *t)
+{
+    double anon = 0, file_ratio = 0;
+
+    for (int r = 0; r < ranks_count(t->ranks); r++) {
+        anon = fmax(anon, t->agreed.of_rank[r].anon);
+        file_ratio = fmax(file_ratio, t->agreed.of_rank[r].file_ratio);
+    }
+    metrics_num(m, "store_file_ratio", file_ratio);
+    metrics_num(m, "anon_mb", anon);
+}
+
+double report_anon_peak(const struct train *t)
+{
+    double most = 0;
+
+    for (int r = 0; r < ranks_count(t->ranks); r++) {
+        most = fmax(most, t->agreed.of_rank[r].anon_peak);
+    }
+    return most;
 }
 
 /* ---- training ---- */

@@ -5,7 +5,8 @@
 #include "common/base/metrics.h"
 #include "learner/train/train.h"
 
-/* One of the I/O thread's counters, summed over ranks, by its name in metrics.jsonl. */
+/* One of the I/O thread's counters by its name in metrics.jsonl: summed over ranks, or
+ * rank 0's where that speaks for all. */
 double report_outside(const struct gauges *g, const char *name);
 
 void report_add_training(struct metrics_row *m, const struct train *t);
@@ -14,6 +15,9 @@ void report_add_episodes(struct metrics_row *m, const struct tallies *t,
                          const struct gauges *g);
 void report_add_lags(struct metrics_row *m, const struct tallies *t, bool histogram);
 void report_add_outside(struct metrics_row *m, const struct gauges *g);
+/* Of the rank where it is largest: memory, the store's file over its live bytes. */
+void report_add_ranks(struct metrics_row *m, const struct train *t);
+double report_anon_peak(const struct train *t);
 /* Of the run: episodes, and the last ones with 95 % intervals. */
 void report_add_window(struct metrics_row *m, const struct tallies *t,
                        const struct gauges *g);

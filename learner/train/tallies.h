@@ -33,8 +33,15 @@ struct tallies {
 /* As it is now; summed over ranks. */
 struct gauges {
     double window, window_success, window_return, window_return2; // last episodes
-    double captions; // distinct, met in training
+    double captions; // distinct, met in training; rank 0's
     double outside[TALLIES_OUTSIDE];
+};
+
+/* One rank's, which no sum over ranks would mean anything of. */
+struct rank_gauges {
+    double draw_wait;       // seconds asleep for actors, since this start
+    double anon, anon_peak; // MB: mem_anon_mb()
+    double file_ratio;      // of its store
 };
 
 /* The last episodes of this rank. */

@@ -1,6 +1,7 @@
 #include "learner/train/train.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -13,7 +14,12 @@
 #include "learner/train/journal.h"
 
 _Static_assert(sizeof(struct agreed) % sizeof(double) == 0, "doubles alone");
-enum { AGREED = sizeof(struct agreed) / sizeof(double) };
+_Static_assert(sizeof(struct rank_gauges) % sizeof(double) == 0, "doubles alone");
+enum {
+    AGREED_BY_ALL = offsetof(struct agreed, of_rank) / sizeof(double),
+    AGREED_BY_RANK = sizeof(struct rank_gauges) / sizeof(double)
+};
+static const double memory_seconds = 1;
 
 static void stage_end(struct train *t, enum train_stage s)
 {
@@ -159,6 +165,28 @@ static bool time_is_up(const struct train *t, double seconds)
     return t->options.seconds > 0 && seconds >= t->options.seconds;
 }
 
+static void gauge(struct train *t, struct agreed *a)
+{
+    const int rank = ranks_index(t->ranks);
+    const double now = clock_s(t->plan.clock);
+    struct rank_gauges *own = &a->of_rank[rank];
+
+    tallies_gauge(&a->gauges, &t->window);
+    if (rank == 0) { // nearly the same ones on every rank
+        a->gauges.captions = (double)t->reward.table.count;
+    }
+    if (t->plan.outside != NULL) {
+        t->plan.outside(t->plan.outside_ctx, rank, a->gauges.outside, own);
+    }
+    if (t->anon_mb <= 0 || now >= t->memory_s + memory_seconds) {
+        t->memory_s = now;
+        t->anon_mb = mem_anon_mb();
+    }
+    own->anon = t->anon_mb;
+    own->anon_peak = mem_anon_peak_mb();
+    own->draw_wait = t->stage_s[STAGE_DRAW_WAIT];
+}
+
 static enum status agree(struct train *t)
 {
     struct agreed *a = &t->agreed;
@@ -174,12 +202,9 @@ static enum status agree(struct train *t)
     a->checkpoint = checkpoint_wanted(t) ? 1 : 0;
     a->seconds = seconds;
     a->tallies = t->mine;
-    tallies_gauge(&a->gauges, &t->window);
-    a->gauges.captions = (double)t->reward.table.count;
-    if (t->plan.outside != NULL) {
-        t->plan.outside(t->plan.outside_ctx, a->gauges.outside);
-    }
-    TRY(ranks_agree(t->ranks, (double *)(void *)a, AGREED));
+    gauge(t, a);
+    TRY(ranks_agree(t->ranks, (double *)(void *)a,
+                    AGREED_BY_ALL + AGREED_BY_RANK * ranks_count(t->ranks)));
     t->mine = (struct tallies){0};
     tallies_add(&t->totals, &a->tallies);
     tallies_add(&t->recent, &a->tallies);
@@ -193,6 +218,7 @@ static enum status agree(struct train *t)
 enum status train_settle(struct train *t)
 {
     t->batch.rows = 0;
+    t->anon_mb = 0; // look again
     return agree(t);
 }
 

@@ -54,8 +54,9 @@ struct train_plan {
     uint64_t run, spec_digest;
     uint32_t start;        // learner start count, 1..
     double seconds_before; // used by earlier starts, rank 0
-    /* The I/O thread's figures, at most TALLIES_OUTSIDE of them; NULL: none. */
-    void (*outside)(void *ctx, double *v);
+    /* The I/O thread's figures as this rank adds them to those of the others, at most
+     * TALLIES_OUTSIDE of them, and its own; NULL: none. */
+    void (*outside)(void *ctx, int rank, double *v, struct rank_gauges *own);
     void *outside_ctx;
 };
 
@@ -67,6 +68,7 @@ struct agreed {
     double seconds;            // rank 0's used seconds
     struct tallies tallies;    // since the last round
     struct gauges gauges;
+    struct rank_gauges of_rank[RANKS_MAX]; // a sum too: each fills in its own alone
 };
 
 /* Of the last update, for the report. */
@@ -110,8 +112,9 @@ struct train {
     bool stopping, checkpoint_due;
     uint64_t checkpoint_ns, checkpoint_update; // when the last one was written
     uint64_t checkpoint_bytes;                 // drawn by then
-    double began_s; // clock at the first segment; < 0 = none yet
-    double ended_s; // clock at the stop; 0 = it goes on
+    double memory_s, anon_mb; // when memory was looked at, and how much
+    double began_s;           // clock at the first segment; < 0 = none yet
+    double ended_s;           // clock at the stop; 0 = it goes on
     double stage_s[STAGES], stage_mark;
 };
 

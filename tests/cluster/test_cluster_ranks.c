@@ -2,7 +2,12 @@
 
 #include "tests/cluster/cluster.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
 #include "common/wire/codec.h"
+#include "learner/report_fields.h"
 
 enum { R = 2 };
 
@@ -127,6 +132,40 @@ captions_that_only_one_rank_saw_are_asked_about_and_trained_on_both(void **state
     cluster_release(&c);
 }
 
+static double number_of(const char *json, const char *key)
+{
+    const char *at = strstr(json, key);
+
+    assert_non_null(at);
+    return strtod(at + strlen(key) + strlen("\": "), NULL);
+}
+
+static void figures_that_no_sum_means_are_not_added_up_over_ranks(void **state)
+{
+    struct metrics_row row = {0};
+
+    (void)state;
+    open_cluster();
+    cluster_run_ms(&c, 10000);
+    const struct train *t = &c.learner[0].train;
+    const struct rank_gauges *of = t->agreed.of_rank;
+    assert_true(t->reward.table.count > 8);
+    assert_true(t->gauges.captions == (double)t->reward.table.count);
+    assert_true(report_outside(&t->gauges, "captions") ==
+                (double)cluster_counters(&c, 0)->captions);
+    assert_true(report_outside(&t->gauges, "members") == R);
+    assert_true(of[0].file_ratio > 0 && of[1].file_ratio > 0);
+    metrics_begin(&row);
+    report_add_ranks(&row, t);
+    const char *json = metrics_end(&row);
+    const double more = of[of[1].file_ratio > of[0].file_ratio].file_ratio;
+    assert_float_equal(number_of(json, "store_file_ratio"), more, 1e-3);
+    assert_float_equal(number_of(json, "anon_mb"), mem_anon_mb(), 64);
+    assert_true(report_anon_peak(t) <= mem_anon_peak_mb());
+    metrics_release(&row);
+    cluster_release(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +175,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_gives_the_same_run_on_two_ranks),
         cmocka_unit_test(
             captions_that_only_one_rank_saw_are_asked_about_and_trained_on_both),
+        cmocka_unit_test(figures_that_no_sum_means_are_not_added_up_over_ranks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,12 +51,9 @@ static const struct field fields[] = {
     FIELD(segments_waiting, U64),
     FIELD(run_taken, U64),
     FIELD(run_dropped, U64),
-    DROP("lag", DROP_LAG),
+    // On arrival; what is dropped later training and the audit count.
     DROP("corrupt", DROP_CORRUPT),
     DROP("schema", DROP_SCHEMA),
-    DROP("evicted", DROP_EVICTED),
-    DROP("lost_store", DROP_LOST_STORE),
-    DROP("evicted_before_checkpoint", DROP_EVICTED_BEFORE_CHECKPOINT),
     FIELD(bytes_in, U64),
     FIELD(bytes_out, U64),
     FIELD(frames_in, U64),

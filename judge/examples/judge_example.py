@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """A judge of one's own in Python, written from schemas/README.md alone.
 
-    judge_example.py [tcp://127.0.0.1:7340] [WORD ...]
+    judge_example.py [tcp://127.0.0.1:7340 | --run-dir=DIR] [WORD ...]
 
 Rates a caption 1 when it holds one of the words, else 0. Copy it and change rate().
+minos train --judge=PATH starts it with --run-dir=DIR --id=N.
 Needs Debian's python3-zmq, python3-flatbuffers and flatbuffers-compiler.
 """
 import glob, hashlib, os, signal, socket, struct, subprocess, sys, tempfile, time
@@ -22,8 +23,13 @@ sys.path.insert(0, generated.name)
 from minos.wire import (Hash, JudgeHello, JudgeWelcome, QuestionKind, Questions, Refuse,
                         Verdict, VerdictAck, VerdictKind, Verdicts)
 
-learner = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:7340"
-words = [w.lower() for w in sys.argv[2:]] or ["gold", "treasure", "key", "chest", "vault"]
+options = dict(a[2:].split("=", 1) for a in sys.argv[1:] if a.startswith("--"))
+words = [a.lower() for a in sys.argv[1:] if not a.startswith("--")]
+learner = words.pop(0) if words and words[0].startswith("tcp://") else "tcp://127.0.0.1:7340"
+if "run-dir" in options:
+    with open(os.path.join(options["run-dir"], "address")) as address:
+        learner = address.read().strip()
+words = words or ["gold", "treasure", "key", "chest", "vault"]
 prompt = struct.unpack("<QQ", hashlib.md5(" ".join(words).encode()).digest())
 nonce = int.from_bytes(os.urandom(8), "little")
 

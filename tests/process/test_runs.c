@@ -236,6 +236,23 @@ static void a_judge_of_ones_own_is_started_by_its_path(void **state)
     assert_non_null(strstr(runner_output(dir), "excited"));
 }
 
+static void a_judge_in_another_language_is_started_by_its_path_too(void **state)
+{
+    char judge[PATH_MAX_ + 64];
+
+    (void)state;
+    text_format(judge, sizeof(judge), "--judge=%s/judge/examples/judge_example.py",
+                getenv("MINOS_SOURCE"));
+    const pid_t pid = start("--seconds=60", judge);
+    wait_progress("labels", 1);
+    const char *other = harness_make_dir();
+    assert_int_equal(runner_run(other, minos, "stop", run_flag, NULL), 0);
+    harness_remove_dir(other);
+    ends_well(pid);
+    assert_int_equal(runner_run(dir, minos, "ledger", "list", run_flag, NULL), 0);
+    assert_non_null(strstr(runner_output(dir), "words"));
+}
+
 static void a_port_in_use_is_an_error_before_anything_starts(void **state)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
@@ -335,6 +352,7 @@ int main(int argc, char **argv)
         TEST(a_run_stopped_at_once_goes_on_from_its_last_checkpoint),
         TEST(two_ranks_share_the_work_and_survive_the_death_of_one),
         TEST(a_judge_of_ones_own_is_started_by_its_path),
+        TEST(a_judge_in_another_language_is_started_by_its_path_too),
         TEST(a_port_in_use_is_an_error_before_anything_starts),
         TEST(actors_by_hand_outlive_a_learner_and_minos_stop_ends_them),
         TEST(a_learner_without_actors_is_seen_and_stops_in_order),

@@ -76,7 +76,7 @@ MUST_USE enum status replay_view_renew(struct replay_view *v);
 void replay_view_reset(struct replay_view *v); // lets go of the snapshot
 void replay_view_close(struct replay_view *v);
 /* Borrows segment `serial`: into the map, 8-byte aligned, until reset or close.
- * ST_NOTFOUND: evicted. */
+ * ST_NOTFOUND: evicted. ST_CORRUPT (logged): it is damaged, others may not be. */
 MUST_USE enum status replay_view_segment(struct replay_view *v, uint64_t serial,
                                          struct bytes *out);
 /* ST_NOTFOUND from replay_view_segment above the older cursor: which incarnation the
@@ -84,7 +84,7 @@ MUST_USE enum status replay_view_segment(struct replay_view *v, uint64_t serial,
  * comes by. ST_NOTFOUND: never forced out (lost with the store). */
 MUST_USE enum status replay_view_forced(struct replay_view *v, uint64_t serial,
                                         uint32_t *actor, uint32_t *incarnation);
-/* Calls `each` for every segment >= from that is stored, ascending; false stops. */
+/* Calls `each` for every whole segment >= from that is stored, ascending; false stops. */
 MUST_USE enum status replay_view_scan(struct replay_view *v, uint64_t from,
                                       bool (*each)(void *ctx, uint64_t serial,
                                                    struct bytes frame),

@@ -1,10 +1,12 @@
 #include "tests/support/harness.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/wire/frame.h"
 #include "learner/store/replay.h"
@@ -177,6 +179,64 @@ static void keep_last(void *ctx, const struct replay_member *m)
     *(struct replay_member *)ctx = *m;
 }
 
+/* What stands before the frame of (actor, seq) in the file: its length, now 0. */
+static void damage(uint32_t actor, uint64_t seq)
+{
+    static uint8_t room[1 << 20];
+    const struct bytes frame = make_frame(room, 3000, actor, seq);
+    const uint64_t nothing = 0;
+    char path[600], *data;
+    size_t len;
+
+    snprintf(path, sizeof(path), "%s/data.mdb", harness_path(dir, "s"));
+    assert_int_equal(file_read(path, 1 << 26, &data, &len), ST_OK);
+    char *at = memmem(data, len, frame.data, frame.len);
+    assert_non_null(at);
+    for (; at != NULL; at = memmem(at + 1, len - (size_t)(at + 1 - data), frame.data,
+                                   frame.len)) { // also on pages that are free again
+        memcpy(at - sizeof(nothing), &nothing, sizeof(nothing));
+    }
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, len, f), len);
+    fclose(f);
+    mem_free(data);
+}
+
+static bool sum_serials(void *ctx, uint64_t serial, struct bytes frame)
+{
+    (void)frame;
+    *(uint64_t *)ctx += serial;
+    return true;
+}
+
+static void one_damaged_segment_costs_that_one_alone(void **state)
+{
+    struct replay *r = open_store(BOUND);
+    struct replay_view *v = NULL;
+    struct bytes frame;
+    uint64_t sum = 0;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 5; i++) {
+        put(r, 3000, 1, i);
+    }
+    assert_int_equal(replay_sync(r), ST_OK);
+    replay_close(r);
+    damage(1, 2);
+    r = open_store(BOUND);
+    assert_int_equal(replay_view_open(r, &v), ST_OK);
+    assert_int_equal(replay_view_segment(v, 2, &frame), ST_CORRUPT);
+    assert_int_equal(replay_view_scan(v, 1, sum_serials, &sum), ST_OK);
+    assert_int_equal(sum, 1 + 3 + 4 + 5);
+    replay_view_close(v);
+    for (uint64_t i = 6; i <= 400; i++) { // it leaves before its turn, like others
+        put(r, 3000, 1, i);
+    }
+    assert_true(replay_bottom(r) > 5);
+    replay_close(r);
+}
+
 static void members_journal_and_meta_come_back(void **state)
 {
     struct replay *r = open_store(BOUND);
@@ -314,6 +374,7 @@ int main(void)
         TEST(serials_go_on_after_a_restart),
         TEST(eviction_takes_trained_segments_first_and_keeps_the_bound),
         TEST(what_the_bound_forces_out_is_known_by_its_actor),
+        TEST(one_damaged_segment_costs_that_one_alone),
         TEST(members_journal_and_meta_come_back),
         TEST(an_old_journal_gives_way_to_a_new_one),
         TEST(a_view_sees_one_moment),

@@ -192,6 +192,7 @@ def run_one(args, row, seed, options, evaluation, deadline):
         if done is None or done[0] != 0:
             die(f"{shlex.join(command)} did not end well")
         result[kind] = last_json(done[1])
+        result[kind].pop("run_dir", None)
     result["curve"] = read_curve(run)
     result["helpful_share"] = helpful_share(run)
     return result

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Rules of the tree that a script can hold. Prints path:line: what is wrong; exits 1.
 
-    tests/lint/lint.py [--rule=NAME ...] [--log-ids] [--build=DIR] [--cc=CC] [--cxx=CXX]
+    tests/lint/lint.py [--rule=NAME ...] [--build=DIR] [--cc=CC] [--cxx=CXX]
     tests/lint/lint.py --self-test
 
-Rules: doors arrows headers names sizes chance threads format; log-ids only when asked.
+Rules: doors arrows headers names sizes chance threads format log-ids.
 Without --rule all of them. --build is where generated headers lie.
 """
 
@@ -401,7 +401,6 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--rule", action="append", choices=sorted(RULES), default=[])
-    p.add_argument("--log-ids", action="store_true", help="check the table of log ids too")
     p.add_argument("--source", default=os.path.dirname(os.path.dirname(here)))
     p.add_argument("--build", help="build directory, for generated headers")
     p.add_argument("--cc", default="cc")
@@ -410,9 +409,7 @@ def main():
     options = p.parse_args()
     if options.self_test:
         return 1 if self_test(options.source, options) else 0
-    rules = options.rule or [r for r in RULES if r != "log-ids"]
-    if options.log_ids and "log-ids" not in rules:
-        rules.append("log-ids")
+    rules = options.rule or list(RULES)
     return 1 if run(options.source, rules, options) else 0
 
 

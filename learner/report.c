@@ -16,6 +16,7 @@ enum status report_open(struct report *r, struct train *t)
     char path[PATH_MAX_];
 
     *r = (struct report){.train = t, .state = "running"};
+    r->sps = NAN;
     r->row_s = r->second_s = r->log_s = clock_s(t->plan.clock);
     r->row_seconds = train_seconds(t);
     r->row_steps = t->env_steps;
@@ -64,6 +65,18 @@ static const char *waiting_for(const struct report *r)
     return longest_wait(r) > 0.3 * total ? "actors" : "learner";
 }
 
+/* Of the last row; before there is one, since the start. NAN: nothing trained yet. */
+static double steps_per_second(const struct report *r)
+{
+    const struct train *t = r->train;
+    const double used = train_seconds(t) - r->row_seconds;
+
+    if (!isnan(r->sps)) {
+        return r->sps;
+    }
+    return used > 0 ? (double)(t->env_steps - r->row_steps) / used : NAN;
+}
+
 /* ---- once a second ---- */
 
 static void write_progress(struct report *r)
@@ -79,7 +92,7 @@ static void write_progress(struct report *r)
     metrics_int(m, "steps", t->options.steps);
     metrics_num(m, "seconds", train_seconds(t));
     metrics_num(m, "seconds_given", t->options.seconds);
-    metrics_num(m, "sps", r->sps);
+    metrics_num(m, "sps", steps_per_second(r));
     metrics_int(m, "episodes", (int64_t)t->totals.episodes);
     metrics_num(m, "return_mean", g->window > 0 ? g->window_return / g->window : NAN);
     metrics_num(m, "success_rate", g->window > 0 ? g->window_success / g->window : NAN);
@@ -111,7 +124,7 @@ static void write_row(struct report *r, struct train *t)
     const double seconds = train_seconds(t), used = seconds - r->row_seconds;
     struct metrics_row *m = &r->row;
 
-    r->sps = used > 0 ? (double)(t->env_steps - r->row_steps) / used : 0;
+    r->sps = used > 0 ? (double)(t->env_steps - r->row_steps) / used : NAN;
     metrics_begin(m);
     metrics_int(m, "update", (int64_t)t->update);
     metrics_int(m, "env_steps", (int64_t)t->env_steps);
@@ -146,9 +159,9 @@ static void write_log(const struct report *r)
     LOG_INFO("TRAIN-PROGRESS",
              "update %llu, %.2f M env steps, %.0f steps/s, success %.2f over %.0f "
              "episodes, %llu labels, lag p99 %.0f",
-             (unsigned long long)t->update, (double)t->env_steps * 1e-6, r->sps,
-             g->window > 0 ? g->window_success / g->window : 0, g->window,
-             (unsigned long long)t->reward.table.labels,
+             (unsigned long long)t->update, (double)t->env_steps * 1e-6,
+             steps_per_second(r), g->window > 0 ? g->window_success / g->window : 0,
+             g->window, (unsigned long long)t->reward.table.labels,
              tallies_lag_quantile(&t->totals, 0.99));
 }
 
@@ -251,9 +264,10 @@ static enum status write_summary(struct report *r, struct train *t,
     report_add_segments(m, t, store_dir);
     metrics_num(m, "peak_anon_mb", report_anon_peak(t));
     metrics_text(m, "blas_core", mat_core_name());
-    const char *json = metrics_end(m);
+    (void)metrics_end(m);
+    text_buf_add(&m->buf, "\n");
     text_format(path, sizeof(path), "%s/summary.json", t->options.run_dir);
-    return file_write_atomic(path, bytes_text(json));
+    return file_write_atomic(path, bytes_of(m->buf.data, m->buf.len));
 }
 
 enum status report_finish(struct report *r, struct train *t, const char *store_dir)

@@ -22,7 +22,7 @@ struct report {
     uint64_t row_steps, row_samples; // at the last row
     double row_stage[STAGES];        // likewise
     double row_wait[RANKS_MAX];      // likewise, of each rank, for actors
-    double sps;                      // env steps per second over the last row
+    double sps;                      // env steps per second over the last row, or NAN
     /* Of the whole run, as the ledger has it; rank 0. */
     uint64_t verdicts[VERDICT_KINDS], verdicts_late, tokens_in, tokens_out;
 };

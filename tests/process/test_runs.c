@@ -59,6 +59,18 @@ static double number_in(const char *name, const char *key)
     return n;
 }
 
+static bool ends_with_one_line_break(const char *name)
+{
+    char path[PATH_MAX_ + 64], *text;
+    size_t len;
+
+    text_format(path, sizeof(path), "%s/%s", run, name);
+    assert_int_equal(file_read(path, 1 << 20, &text, &len), ST_OK);
+    const bool ends = len > 2 && text[len - 2] == '}' && text[len - 1] == '\n';
+    mem_free(text);
+    return ends;
+}
+
 struct progress {
     const char *key;
     double least;
@@ -146,6 +158,7 @@ static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
     assert_true(number_in("summary.json", "env_steps") >= 250000);
     assert_true(number_in("summary.json", "questions_duplicate") == 0);
     assert_true(number_in("summary.json", "labels") == 12);
+    assert_true(ends_with_one_line_break("summary.json"));
     audit_balances();
     assert_int_equal(runner_run(dir, minos, "eval", run_flag, "--episodes=200", NULL),
                      0);

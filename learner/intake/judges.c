@@ -94,9 +94,9 @@ void judges_on_hello(struct judges *s, const struct bus_peer *peer,
         return;
     }
     if (j->pid == 0 && j->nonce == 0) {
-        LOG_INFO("ASKING-JUDGE", "judge %u attached: %.*s %.*s on %.*s", j->number,
-                 (int)m.name.len, (const char *)m.name.data, (int)m.model.len,
-                 (const char *)m.model.data, (int)m.host.len,
+        LOG_INFO("ASKING-JUDGE", "judge %u attached: %.*s%s%.*s on %.*s", j->number,
+                 (int)m.name.len, (const char *)m.name.data, m.model.len > 0 ? " " : "",
+                 (int)m.model.len, (const char *)m.model.data, (int)m.host.len,
                  (const char *)m.host.data);
     }
     j->peer = *peer;

@@ -9,7 +9,13 @@
 #include "common/base/file.h"
 #include "common/base/text.h"
 
-enum { WHERE_MAX = 640, ALLOWED_MAX = 640, LINE_MAX_ = 1024, ROWS_MAX = 256 };
+enum {
+    WHERE_MAX = 640,
+    ALLOWED_MAX = 640,
+    HELP_MAX = OPTION_TEXT_MAX + ALLOWED_MAX,
+    LINE_MAX_ = 1024,
+    ROWS_MAX = 256
+};
 
 /* Whom an error names: "minos-actor" and "--", or "vault.ini:12" and "". */
 struct where {
@@ -474,9 +480,21 @@ enum status option_parse_run(struct option *table, void *options, int argc, char
     return option_parse(table, options, argc, argv);
 }
 
+/* The row's help, with the choices where there are such. */
+static void say_help(const struct option *row, char out[HELP_MAX])
+{
+    char choices[ALLOWED_MAX] = "";
+
+    if (row->type == OPT_CHOICE) {
+        list_choices(row->choices, choices, sizeof(choices));
+    }
+    text_format(out, HELP_MAX, "%s%s%s", row->help, choices[0] != '\0' ? ": " : "",
+                choices);
+}
+
 void option_print_config(const struct option *table, const void *options, FILE *to)
 {
-    char value[OPTION_TEXT_MAX];
+    char value[OPTION_TEXT_MAX], help[HELP_MAX];
 
     for (const struct option *row = table; row->name != NULL; row++) {
         if (row->group != NULL) {
@@ -484,7 +502,8 @@ void option_print_config(const struct option *table, const void *options, FILE *
         }
         if (!is_command(row)) {
             option_value(row, options, value);
-            fprintf(to, "# %s\n%s = %s\n", row->help, row->name, value);
+            say_help(row, help);
+            fprintf(to, "# %s\n%s = %s\n", help, row->name, value);
         }
     }
 }
@@ -518,18 +537,15 @@ void option_print_help(const struct option *table, const char *usage,
     }
     fprintf(to, "Usage: %s\n", usage);
     for (const struct option *row = table; row->name != NULL; row++) {
-        char text[2 * OPTION_TEXT_MAX + ALLOWED_MAX], choices[ALLOWED_MAX] = "";
+        char help[HELP_MAX], text[HELP_MAX + OPTION_TEXT_MAX];
         if (row->group != NULL) {
             fprintf(to, "\n%s:\n", row->group);
         } else if (row == table) {
             fputc('\n', to);
         }
-        if (row->type == OPT_CHOICE) {
-            list_choices(row->choices, choices, sizeof(choices));
-        }
+        say_help(row, help);
         const bool shown = row->preset != NULL && !is_command(row);
-        text_format(text, sizeof(text), "%s%s%s%s%s%s", row->help,
-                    choices[0] != '\0' ? ": " : "", choices, shown ? " [" : "",
+        text_format(text, sizeof(text), "%s%s%s%s", help, shown ? " [" : "",
                     shown ? row->preset : "", shown ? "]" : "");
         const int used = fprintf(to, "  --%s%s", row->name, is_command(row) ? "" : "=");
         fprintf(to, "%*s", width + 7 - used, "");

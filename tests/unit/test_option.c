@@ -240,6 +240,23 @@ static void a_printed_config_reads_back_the_same(void **state)
     harness_remove_dir(dir);
 }
 
+/* minos knows its roles' settings from there alone: the choices must come along. */
+static void the_printed_file_names_the_choices_of_a_row(void **state)
+{
+    char text[4000] = "";
+    FILE *f = tmpfile();
+
+    (void)state;
+    assert_non_null(f);
+    reset(NULL);
+    option_print_config(table, &set, f);
+    rewind(f);
+    assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+    fclose(f);
+    assert_non_null(
+        strstr(text, "# network size: small, large or huge\nnet = small\n"));
+}
+
 static void help_shows_every_row_with_its_default(void **state)
 {
     static const char golden[] =
@@ -291,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup(
             a_run_directory_is_read_first_and_tolerates_other_programs, reset),
         cmocka_unit_test_setup(a_printed_config_reads_back_the_same, reset),
+        cmocka_unit_test_setup(the_printed_file_names_the_choices_of_a_row, reset),
         cmocka_unit_test_setup(help_shows_every_row_with_its_default, reset),
         cmocka_unit_test(help_is_seen_wherever_it_stands),
     };

@@ -15,7 +15,7 @@
 #include "launch/port.h"
 #include "launch/process.h"
 
-enum { FIRST_PORT = 7340, GOALS_MAX = 64 };
+enum { FIRST_PORT = 7340, PORT_MOST = 65535, GOALS_MAX = 64 };
 
 /* What may differ when a run is gone on with; the rest is what the run is. */
 static const char *const may_change[] = {"steps",
@@ -111,10 +111,14 @@ static enum status make_run_dir(struct plan *p)
     TRY(text_format(path, sizeof(path), "%s/logs", dir) ? file_make_dirs(path)
                                                         : ST_INVALID);
     char *absolute = realpath(dir, NULL);
-    if (absolute == NULL ||
+    if (absolute != NULL &&
         !text_format(p->run_dir, sizeof(p->run_dir), "%s", absolute)) {
-        fprintf(stderr, "minos train: --run-dir: %s: %s\n", dir, strerror(errno));
         free(absolute);
+        absolute = NULL;
+        errno = ENAMETOOLONG;
+    }
+    if (absolute == NULL) {
+        fprintf(stderr, "minos train: --run-dir: %s: %s\n", dir, strerror(errno));
         return ST_INVALID;
     }
     free(absolute);
@@ -255,9 +259,15 @@ static enum status unknown_goal(const char *goal, const char *path)
         }
     }
     const char *nearest = text_nearest(goal, names, count);
-    fprintf(stderr, "minos train: --goal: there is no goal %s (%s)%s%s%s\n", goal, path,
-            nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
-            nearest != NULL ? "?" : "");
+    fprintf(stderr, "minos train: --goal: there is no goal %s (%s); %s%s", goal, path,
+            nearest != NULL ? "did you mean " : "there are",
+            nearest != NULL ? nearest : "");
+    for (int i = 0; i < count; i++) {
+        if (nearest == NULL) {
+            fprintf(stderr, "%s %s", i > 0 ? "," : "", names[i]);
+        }
+    }
+    fprintf(stderr, "%s\n", nearest != NULL ? "?" : "");
     for (int i = 0; i < count; i++) {
         free((void *)(uintptr_t)names[i]);
     }
@@ -398,6 +408,32 @@ static enum status choose_counts(struct plan *p)
     return ST_OK;
 }
 
+/* What ranks on this machine could not listen on. On other hosts they find out. */
+static enum status check_network(const struct plan *p)
+{
+    const struct settings *s = &p->settings;
+    const char *bind = settings_get(s, "bind"), *hosts = settings_get(s, "hostfile");
+    const int64_t port = (int64_t)settings_number(s, "port");
+
+    if (hosts[0] != '\0' && !file_exists(hosts)) {
+        fprintf(stderr, "minos train: --hostfile: there is no file %s\n", hosts);
+        return ST_INVALID;
+    }
+    if (hosts[0] == '\0' && !port_address_is_ours(bind)) {
+        fprintf(stderr,
+                "minos train: --bind: %s is no numeric address of this machine; "
+                "127.0.0.1, 0.0.0.0 or one that ip address shows\n",
+                bind);
+        return ST_INVALID;
+    }
+    if (port + p->topology.ranks - 1 > PORT_MOST) {
+        fprintf(stderr, "minos train: --port: %lld ranks from port %lld on pass %d\n",
+                (long long)p->topology.ranks, (long long)port, PORT_MOST);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
 /* The ranks' ports: as given, as they were, or the first free ones from 7340 on. */
 static enum status choose_port(struct plan *p)
 {
@@ -450,6 +486,7 @@ static enum status decide(struct plan *p, int argc, char **argv)
     TRY(st);
     TRY(choose_counts(p));
     TRY(settings_check(&p->settings));
+    TRY(check_network(p));
     p->quiet = strcmp(settings_get(&p->settings, "quiet"), "true") == 0;
     return ST_OK;
 }

@@ -9,5 +9,7 @@
 int port_find(const char *addr, int first, int count);
 /* The first one of port..port + count - 1 that is in use, or 0. */
 int port_in_use(const char *addr, int port, int count);
+/* Whether `addr` is a numeric address that programs of this machine can listen on. */
+bool port_address_is_ours(const char *addr);
 
 #endif

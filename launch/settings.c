@@ -23,7 +23,7 @@ struct option train_option_table[] = {
         "settings file of share/minos/conf by name; empty: the one of the "
         "environment's "
         "family"),
-    ROW(ranks, "ranks", OPT_INT, "0", 0, 1024,
+    ROW(ranks, "ranks", OPT_INT, "0", 0, 256,
         "learner processes, joined by MPI; 0: by the cores of this machine"),
     ROW(actors, "actors", OPT_INT, "0", 0, 4096,
         "actor processes on this machine; 0: by its cores"),

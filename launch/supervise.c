@@ -16,6 +16,7 @@
 #include "common/base/stop.h"
 #include "launch/child.h"
 #include "launch/progress.h"
+#include "launch/scratch.h"
 
 enum {
     TICK_MS = 100,
@@ -43,6 +44,7 @@ struct supervise {
 static void learner_args(const struct plan *p, struct process_args *a, const char *bin)
 {
     const char *hostfile = settings_get(&p->settings, "hostfile");
+    char scratch[SCRATCH_PATH_MAX];
 
     process_arg(a, "mpirun");
     process_arg(a, "-n");
@@ -63,6 +65,13 @@ static void learner_args(const struct plan *p, struct process_args *a, const cha
     if (hostfile[0] != '\0') {
         process_arg(a, "--hostfile");
         process_arg(a, "%s", hostfile);
+    } else if (scratch_make(p->run_dir, scratch)) {
+        process_arg(a, "--mca");
+        process_arg(a, "orte_tmpdir_base");
+        process_arg(a, "%s", scratch);
+        process_arg(a, "--mca");
+        process_arg(a, "btl_vader_backing_directory");
+        process_arg(a, "%s", scratch);
     }
     process_arg(a, "%s/minos-learner", bin);
     process_arg(a, "--run-dir=%s", p->run_dir);
@@ -223,7 +232,9 @@ static void advance(struct supervise *s)
 static void after_learner(struct supervise *s)
 {
     const struct child *c = &s->children[0];
+    char scratch[SCRATCH_PATH_MAX];
 
+    (void)scratch_make(s->plan->run_dir, scratch); // a killed mpirun sweeps nothing
     if (c->state == CHILD_DONE) {
         s->code = EXIT_DONE;
         enter(s, PHASE_LEAVE);
@@ -348,6 +359,7 @@ int supervise_run(const struct plan *p)
         }
     }
     sweep(&s);
+    (void)scratch_remove(p->run_dir);
     progress_clear();
     for (int i = 0; i < s.count; i++) {
         tail_follow(&s.children[i].tail, NULL);

@@ -24,6 +24,10 @@ static int64_t choose_ranks(const struct topology *t)
     // A rank's share of a batch must be worth a matrix product.
     const int64_t most = t->batch / (4 * t->segment_steps);
     ranks = ranks > most ? most : ranks;
+    // Equal shares in whole segments.
+    while (ranks > 1 && t->batch % (ranks * t->segment_steps) != 0) {
+        ranks--;
+    }
     return ranks < 1 ? 1 : ranks;
 }
 
@@ -55,6 +59,13 @@ enum status topology_choose(struct topology *t)
                 "minos train: --actors=%lld is fewer than --ranks=%lld; a rank without "
                 "an actor has nothing to learn from\n",
                 (long long)t->actors, (long long)t->ranks);
+        return ST_INVALID;
+    }
+    if (t->batch % (t->ranks * t->segment_steps) != 0) {
+        fprintf(stderr,
+                "minos train: --batch=%lld is not a multiple of --ranks=%lld times "
+                "--segment-steps=%lld\n",
+                (long long)t->batch, (long long)t->ranks, (long long)t->segment_steps);
         return ST_INVALID;
     }
     return ST_OK;

@@ -15,7 +15,8 @@ struct topology {
 };
 
 int topology_cores(void); // that this process may use
-/* Fills the zeros. ST_INVALID (one error on stderr): fewer actors than ranks. */
+/* Fills the zeros. ST_INVALID (one error on stderr): fewer actors than ranks, or a
+ * batch that the ranks cannot share in whole segments. */
 MUST_USE enum status topology_choose(struct topology *t);
 /* Segments that may be under way over a batch's own: the windows of all actors, in
  * batches. Between 2 and 8 is healthy. */

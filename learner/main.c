@@ -16,9 +16,12 @@ static const char examples[] =
     "  minos-learner --run-dir=runs/first --env=crypt-vault --goal=treasure\n"
     "  mpirun -n 2 --bind-to none minos-learner --run-dir=runs/two\n"
     "Also: minos-learner audit|ledger|bench --help\n";
+/* What lies in the run directory is wrong as a setting can be: trying again is in vain. */
 static int exit_of(enum status st)
 {
-    return st == ST_OK ? EXIT_DONE : st == ST_INVALID ? EXIT_USAGE : EXIT_FAILED;
+    return st == ST_OK                                                ? EXIT_DONE
+           : st == ST_INVALID || st == ST_CORRUPT || st == ST_VERSION ? EXIT_USAGE
+                                                                      : EXIT_FAILED;
 }
 
 static int learn(int argc, char **argv)

@@ -162,6 +162,13 @@ static enum status open_stores(struct learner *l)
     TRY(replay_open(path, l->plan.dir.run, (uint64_t)o->store_mb << 20, &l->replay));
     if (l->plan.resumed) {
         replay_start_after(l->replay, l->plan.manifest.cursor[rank]);
+    } else if (replay_top(l->replay) > 0) {
+        // Checkpoint 0 is older than any segment.
+        LOG_ERROR("CHECKPOINT-NONE",
+                  "%s holds segments of this run but %s no checkpoint; restore one, or "
+                  "begin another run directory",
+                  path, o->run_dir);
+        return ST_CORRUPT;
     }
     if (rank != 0) {
         return ST_OK;

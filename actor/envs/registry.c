@@ -34,8 +34,12 @@ enum status env_find(const char *task, const struct env_kind **out)
         LOG_ERROR("ENV-UNKNOWN", "there is no task '%s', did you mean '%s'?", task,
                   near);
     } else {
-        LOG_ERROR("ENV-UNKNOWN", "there is no task '%s', try one like '%s'", task,
-                  names[0]);
+        struct text_buf all = {0};
+        for (int i = 0; i < count; i++) {
+            text_buf_add(&all, "%s%s", i > 0 ? ", " : "", names[i]);
+        }
+        LOG_ERROR("ENV-UNKNOWN", "there is no task '%s', there are %s", task, all.data);
+        text_buf_release(&all);
     }
     return ST_NOTFOUND;
 }

@@ -232,39 +232,51 @@ static void folders_list(const char *run_dir, bool clean, struct folders *out)
     qsort(out->update, (size_t)out->count, sizeof(*out->update), newer_first);
 }
 
+/* Aside, or it would be the newest again after the next one is written. */
+static void set_aside(const char *run_dir, uint64_t update)
+{
+    char path[PATH_MAX_], aside[PATH_MAX_];
+
+    folder_path(run_dir, update, "", path, sizeof(path));
+    folder_path(run_dir, update, ".damaged", aside, sizeof(aside));
+    if (file_remove_tree(aside) != ST_OK || rename(path, aside) != 0) {
+        LOG_WARN("CHECKPOINT-BAD", "cannot rename %s to %s: %s", path, aside,
+                 strerror(errno));
+    }
+}
+
 enum status checkpoint_find(const char *run_dir, bool clean,
                             struct checkpoint_manifest *out, char *dir, size_t dir_size)
 {
     struct checkpoint_manifest m;
     struct folders f;
-    char path[PATH_MAX_], aside[PATH_MAX_], fault[256];
-    bool damaged = false;
+    char path[PATH_MAX_], fault[256];
 
     folders_list(run_dir, clean, &f);
     for (int i = 0; i < f.count; i++) {
         memset(&m, 0, sizeof(m));
         folder_path(run_dir, f.update[i], "", path, sizeof(path));
-        if (folder_valid(path, &m, fault, sizeof(fault))) {
-            if (damaged) {
-                LOG_WARN("CHECKPOINT-OLDER", "using %s, the newest that is whole",
-                         path);
-            }
-            *out = m;
-            return text_format(dir, dir_size, "%s", path) ? ST_OK : ST_INVALID;
+        if (!folder_valid(path, &m, fault, sizeof(fault))) {
+            LOG_WARN("CHECKPOINT-BAD", "%s is damaged: %s", path, fault);
+            continue;
         }
-        LOG_WARN("CHECKPOINT-BAD", "%s is damaged: %s", path, fault);
-        damaged = true;
-        folder_path(run_dir, f.update[i], ".damaged", aside, sizeof(aside));
-        // Aside, or it would be the newest again after the next one is written.
-        if (clean && (file_remove_tree(aside) != ST_OK || rename(path, aside) != 0)) {
-            LOG_WARN("CHECKPOINT-BAD", "cannot rename %s to %s: %s", path, aside,
-                     strerror(errno));
+        if (i > 0) {
+            LOG_WARN("CHECKPOINT-OLDER", "using %s, the newest that is whole", path);
         }
+        for (int newer = 0; clean && newer < i; newer++) {
+            set_aside(run_dir, f.update[newer]);
+        }
+        *out = m;
+        return text_format(dir, dir_size, "%s", path) ? ST_OK : ST_INVALID;
     }
-    if (damaged) {
-        LOG_ERROR("CHECKPOINT-NONE", "no checkpoint of %s is whole", run_dir);
+    if (f.count > 0) {
+        // They stay where they are: a next start must not take the run for a new one.
+        LOG_ERROR("CHECKPOINT-NONE",
+                  "no checkpoint of %s is whole; restore one from a copy, or begin "
+                  "another run directory",
+                  run_dir);
     }
-    return damaged ? ST_CORRUPT : ST_NOTFOUND;
+    return f.count > 0 ? ST_CORRUPT : ST_NOTFOUND;
 }
 
 enum status checkpoint_begin(const char *run_dir, uint64_t update, char *dir,

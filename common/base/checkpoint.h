@@ -29,7 +29,8 @@ struct checkpoint_manifest {
 /* The newest valid one under run_dir, or the one before it when the newest is damaged
  * (logged with what is wrong, which one is used). ST_NOTFOUND: there is none at all;
  * ST_CORRUPT: none is valid. `dir` gets its path. `clean` (the one learner that holds the
- * run): also removes unfinished folders and renames damaged ones to NAME.damaged. */
+ * run): also removes unfinished folders and renames damaged ones that it passes over to
+ * NAME.damaged. */
 MUST_USE enum status checkpoint_find(const char *run_dir, bool clean,
                                      struct checkpoint_manifest *out, char *dir,
                                      size_t dir_size);

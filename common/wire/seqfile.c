@@ -105,7 +105,7 @@ enum status seqfile_read(const char *path, struct seqfile_state *out)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct record r;
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC); // an audit may only look
 
     if (fd < 0) {
         return errno == ENOENT ? ST_NOTFOUND : failed("open", path);

@@ -1,5 +1,6 @@
 #include "learner/store/db.h"
 
+#include <errno.h>
 #include <lmdb.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
-enum { MAP_FACTOR = 4, MAP_LEAST = 64 << 20, READERS_MAX = 126 };
+enum { MAP_FACTOR = 4, MAP_LEAST = 64 << 20, READERS_MAX = 126, FULL_BYTES = 1 << 20 };
 
 struct db {
     MDB_env *env;
@@ -23,8 +24,22 @@ struct db {
 
 static enum status failed(const struct db *d, const char *what, int rc)
 {
-    LOG_ERROR("STORE-FAILED", "cannot %s %s: %s", what, d->path, mdb_strerror(rc));
-    return rc == MDB_MAP_FULL ? ST_FULL : rc == MDB_CORRUPTED ? ST_CORRUPT : ST_IO;
+    // A disk that fills up cuts a write short, which LMDB calls EIO.
+    const bool full = rc == EIO && file_free_bytes(d->path) < FULL_BYTES;
+
+    LOG_ERROR("STORE-FAILED", "cannot %s %s: %s", what, d->path,
+              mdb_strerror(full ? ENOSPC : rc));
+    switch (rc) {
+    case MDB_MAP_FULL:
+        return ST_FULL;
+    case MDB_CORRUPTED:
+    case MDB_INVALID:
+        return ST_CORRUPT;
+    case MDB_VERSION_MISMATCH:
+        return ST_VERSION;
+    default:
+        return ST_IO;
+    }
 }
 
 /* The directory, its file system and its writer's lock. */

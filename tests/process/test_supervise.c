@@ -248,6 +248,11 @@ static void wrong_input_is_told_before_anything_is_started(void **state)
         {{"--judge=sim"}, "needs a hidden truth"},
         {{"--judge=oracle"}, "neither rule nor sim nor the path"},
         {{"--ranks=3", "--actors=2"}, "fewer than --ranks=3"},
+        {{"--batch=100"}, "--batch=100 is not a multiple of --ranks="},
+        {{"--bind=192.0.2.1"}, "--bind: 192.0.2.1 is no numeric address of this"},
+        {{"--hostfile=/none/such"}, "there is no file /none/such"},
+        {{"--port=65535", "--ranks=2", "--actors=2"}, "pass 65535"},
+        {{"--goal=zzzzzzzzzz"}, "there are "},
         {{"--preset=none"}, "--preset: none"},
         {{"--config=/none/such.ini"}, "/none/such.ini"},
         {{"again"}, "not an option"},
@@ -256,7 +261,7 @@ static void wrong_input_is_told_before_anything_is_started(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         assert_int_equal(runner_run(dir, minos, "train", run_flag, table[i].args[0],
-                                    table[i].args[1], NULL),
+                                    table[i].args[1], table[i].args[2], NULL),
                          2);
         const char *out = runner_output(dir);
         if (strstr(out, table[i].says) == NULL) {

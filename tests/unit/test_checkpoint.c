@@ -145,9 +145,12 @@ static void when_none_is_whole_it_says_so(void **state)
     (void)state;
     write_one(1);
     assert_int_equal(unlink(harness_path(dir, "checkpoint-1/counts-1.bin")), 0);
-    harness_stderr_begin();
-    assert_int_equal(checkpoint_find(dir, false, &m, at, sizeof(at)), ST_CORRUPT);
-    assert_non_null(strstr(harness_stderr_end(), "counts-1.bin cannot be read"));
+    // Also the second time: it stays a run without a checkpoint, and never looks new.
+    for (int start = 0; start < 2; start++) {
+        harness_stderr_begin();
+        assert_int_equal(checkpoint_find(dir, true, &m, at, sizeof(at)), ST_CORRUPT);
+        assert_non_null(strstr(harness_stderr_end(), "counts-1.bin cannot be read"));
+    }
 }
 
 static void an_unfinished_folder_does_not_exist(void **state)

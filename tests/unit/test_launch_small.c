@@ -7,9 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/text.h"
 #include "launch/jsonline.h"
 #include "launch/port.h"
+#include "launch/scratch.h"
 #include "launch/tail.h"
 #include "tests/support/harness.h"
 
@@ -38,6 +40,34 @@ static void a_port_that_somebody_listens_at_is_passed_over(void **state)
     assert_true(found == 0 || found > port);
     close(fd);
     assert_int_equal(port_in_use("127.0.0.1", port, 1), 0);
+}
+
+static void only_numeric_addresses_of_this_machine_can_be_listened_on(void **state)
+{
+    (void)state;
+    assert_true(port_address_is_ours("127.0.0.1"));
+    assert_true(port_address_is_ours("0.0.0.0"));
+    assert_false(port_address_is_ours("192.0.2.1")); // kept for documents, RFC 5737
+    assert_false(port_address_is_ours("localhost"));
+    assert_false(port_address_is_ours(""));
+}
+
+static void what_killed_ranks_left_in_memory_is_swept(void **state)
+{
+    const char *run = harness_make_dir();
+    char path[SCRATCH_PATH_MAX], again[SCRATCH_PATH_MAX];
+
+    (void)state;
+    assert_true(scratch_make(run, path));
+    assert_int_equal(file_write_atomic(harness_path(path, "segment"), bytes_text("x")),
+                     ST_OK);
+    assert_true(scratch_make(run, again));
+    assert_string_equal(path, again);
+    assert_false(file_exists(harness_path(path, "segment")));
+    assert_true(scratch_remove(run));
+    assert_false(file_exists(path));
+    assert_true(scratch_remove(run));
+    harness_remove_dir(run);
 }
 
 static void values_are_read_by_key(void **state)
@@ -135,6 +165,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_port_that_somebody_listens_at_is_passed_over),
+        cmocka_unit_test(only_numeric_addresses_of_this_machine_can_be_listened_on),
+        cmocka_unit_test(what_killed_ranks_left_in_memory_is_swept),
         cmocka_unit_test(values_are_read_by_key),
         cmocka_unit_test(only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept),
         cmocka_unit_test(a_line_without_end_does_not_grow_without_end),

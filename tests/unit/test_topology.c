@@ -18,6 +18,7 @@ static void every_rank_has_an_actor_on_any_number_of_cores(void **state)
         assert_int_equal(topology_choose(&t), ST_OK);
         assert_true(t.ranks >= 1 && t.actors >= t.ranks && t.envs >= 1);
         assert_true(t.actors * t.envs >= t.envs_total);
+        assert_int_equal(t.batch % (t.ranks * t.segment_steps), 0);
     }
 }
 

@@ -67,6 +67,7 @@ static void link_plan_of(const struct actor *a, const struct actor_plan *plan,
     (void)text_format(out->task, sizeof(out->task), "%.63s", o->env);
     (void)text_format(out->host, sizeof(out->host), "%.63s", plan->host);
     if (o->run_dir[0] != 0) {
+        (void)text_format(out->run_dir, sizeof(out->run_dir), "%.480s", o->run_dir);
         (void)text_format(out->seq_dir, sizeof(out->seq_dir), "%.480s/actors",
                           o->run_dir);
         if (o->learner[0] == 0) {

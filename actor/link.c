@@ -10,6 +10,7 @@
 #include "common/base/mem.h"
 #include "common/base/stop.h"
 #include "common/base/text.h"
+#include "common/wire/runid.h"
 #include "common/wire/seqfile.h"
 
 enum {
@@ -60,6 +61,17 @@ static enum status dial(struct link *l, const char *endpoint, struct bus_socket 
 
     self_peer(&l->plan, &self);
     return bus_dial(l->plan.bus, endpoint, &self, l->plan.max_frame, out);
+}
+
+/* Whom to join, before a welcome: a learner of another run that took the port while ours
+ * is down then refuses us. */
+static void read_run(struct link *l)
+{
+    uint64_t run;
+
+    if (!l->named && runid_read(l->plan.run_dir, &run)) {
+        l->run.run = run;
+    }
 }
 
 /* The learner may have come back under another address. */
@@ -313,6 +325,11 @@ static enum status on_welcome(struct link *l, struct bus_socket *from,
     TRY(codec_decode_welcome(l->codec, l->in.bytes, &m));
     if (l->named) {
         TRY(same_run(l, h, &m));
+    } else if (l->run.run != 0 && h->run != l->run.run) {
+        LOG_WARN("ACTOR-OTHER",
+                 "run %016" PRIx64 " answers at %s, not ours; waiting for ours", h->run,
+                 l->root_endpoint);
+        return ST_OK;
     } else {
         TRY(take_name(l, h, &m));
     }
@@ -461,6 +478,7 @@ static void timers(struct link *l)
     if (!l->joined) {
         if (l->hello_ms == 0 || now - l->hello_ms >= HELLO_MS) {
             refresh_root(l);
+            read_run(l);
             say_hello(l, l->root);
         }
         return;

@@ -22,6 +22,7 @@ struct link_plan {
     const struct clock *clock;       // borrowed
     char endpoint[BUS_ENDPOINT_MAX]; // rank 0's
     char address_file[512]; // RUN/address, read again before each dial; "" = none
+    char run_dir[512];      // RUN, whose id alone is joined; "" = any
     char seq_dir[512];      // RUN/actors, for the count of what was produced; "" = none
     char task[64], host[64];
     uint64_t spec_digest, nonce, pid;

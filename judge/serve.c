@@ -1,6 +1,5 @@
 #include "judge/serve.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/wire/codec.h"
+#include "common/wire/runid.h"
 #include "judge/answer.h"
 #include "judge/desk.h"
 #include "judge/options.h"
@@ -221,22 +221,9 @@ static void send_answers(struct serve *s)
  * have got the port while ours was down. */
 static bool is_our_run(const struct serve *s, uint64_t run)
 {
-    static const char key[] = "\"run\": \"";
-    char path[PATH_MAX_], *text;
-    bool ours = true;
-    size_t len;
+    uint64_t ours;
 
-    if (s->options->run_dir[0] == '\0' ||
-        !text_format(path, sizeof(path), "%s/run.json", s->options->run_dir) ||
-        !file_exists(path) || file_read(path, 1 << 16, &text, &len) != ST_OK) {
-        return true;
-    }
-    const char *id = strstr(text, key);
-    if (id != NULL) {
-        ours = strtoull(id + sizeof(key) - 1, NULL, 16) == run;
-    }
-    mem_free(text);
-    return ours;
+    return !runid_read(s->options->run_dir, &ours) || ours == run;
 }
 
 static enum status take_welcome(struct serve *s, const struct frame_header *h)

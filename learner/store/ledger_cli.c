@@ -82,8 +82,9 @@ int ledger_main(int argc, char **argv)
     char path[OPTION_TEXT_MAX + 16];
     const char *what = argc > 1 ? argv[1] : "";
 
-    if (strcmp(what, "list") != 0 && strcmp(what, "export") != 0) {
-        const bool help = option_is_given(argc, argv, "help");
+    const bool help = option_is_given(argc, argv, "help");
+
+    if (help || (strcmp(what, "list") != 0 && strcmp(what, "export") != 0)) {
         option_print_help(ledger_options_table, usage, NULL, help ? stdout : stderr);
         return help ? EXIT_DONE : EXIT_USAGE;
     }

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "actor/link.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 
 enum { STEPS = 2, STATE = 4, ENVS = 2 };
 
@@ -35,7 +37,7 @@ static void far_open(struct world *w, struct far *f)
                      ST_OK);
 }
 
-static void world_open(struct world *w)
+static void world_open_in(struct world *w, const char *run_dir)
 {
     struct link_plan plan = {.task = "chain",
                              .host = "h",
@@ -56,7 +58,13 @@ static void world_open(struct world *w)
     plan.bus = w->bus;
     plan.clock = &w->clock;
     memcpy(plan.endpoint, w->rank0.endpoint, sizeof(plan.endpoint));
+    text_format(plan.run_dir, sizeof(plan.run_dir), "%s", run_dir);
     assert_int_equal(link_open(&plan, &w->link), ST_OK);
+}
+
+static void world_open(struct world *w)
+{
+    world_open_in(w, "");
 }
 
 static void world_close(struct world *w)
@@ -366,6 +374,33 @@ static void silence_and_who_bring_a_new_hello_and_a_welcome_resets(void **state)
     world_close(&w);
 }
 
+/* Its learner is down, and another run's listens at the port. */
+static void an_actor_of_a_run_directory_joins_that_run_alone(void **state)
+{
+    struct world w;
+    const char *dir = harness_make_dir();
+
+    (void)state;
+    assert_int_equal(
+        file_write_atomic(harness_path(dir, "run.json"),
+                          bytes_text("{\"format\": 1, \"run\": "
+                                     "\"00000000000000ab\", \"start\": 1}")),
+        ST_OK);
+    world_open_in(&w, dir);
+    run_ms(&w, 20);
+    assert_int_equal(w.rank0.hellos, 1);
+    assert_int_equal(w.rank0.header.run, 0xab);
+    assert_int_equal(w.rank0.header.actor, 0);
+    harness_stderr_begin();
+    welcome(&w, &w.rank0, 0, w.rank0.endpoint, 0, 2); // of run 4711
+    run_ms(&w, 20);
+    assert_non_null(strstr(harness_stderr_end(), "ACTOR-OTHER"));
+    assert_false(link_joined(w.link));
+    assert_int_equal(link_run(w.link)->actor, 0);
+    world_close(&w);
+    harness_remove_dir(dir);
+}
+
 static void another_runs_welcome_is_refused(void **state)
 {
     struct world w;
@@ -424,6 +459,7 @@ int main(void)
         cmocka_unit_test(an_ack_beyond_what_was_produced_is_not_believed),
         cmocka_unit_test(a_lost_weights_reply_is_asked_for_again),
         cmocka_unit_test(silence_and_who_bring_a_new_hello_and_a_welcome_resets),
+        cmocka_unit_test(an_actor_of_a_run_directory_joins_that_run_alone),
         cmocka_unit_test(another_runs_welcome_is_refused),
         cmocka_unit_test(garbage_is_dropped_with_one_line_a_second),
     };

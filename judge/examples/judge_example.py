@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """A judge of one's own in Python, written from schemas/README.md alone.
 
-    judge_example.py [tcp://127.0.0.1:7340 | --run-dir=DIR] [WORD ...]
+    judge_example.py [--learner=tcp://127.0.0.1:7340 | --run-dir=DIR] [WORD ...]
 
 Rates a caption 1 when it holds one of the words, else 0. Copy it and change rate().
-minos train --judge=PATH starts it with --run-dir=DIR --id=N.
+minos train --judge=PATH starts it with --run-dir=DIR --id=N; a bare address does too.
 Needs Debian's python3-zmq, python3-flatbuffers and flatbuffers-compiler.
 """
 import glob, hashlib, os, signal, socket, struct, subprocess, sys, tempfile, time
@@ -23,12 +23,22 @@ sys.path.insert(0, generated.name)
 from minos.wire import (Hash, JudgeHello, JudgeWelcome, QuestionKind, Questions, Refuse,
                         Verdict, VerdictAck, VerdictKind, Verdicts)
 
-options = dict(a[2:].split("=", 1) for a in sys.argv[1:] if a.startswith("--"))
-words = [a.lower() for a in sys.argv[1:] if not a.startswith("--")]
-learner = words.pop(0) if words and words[0].startswith("tcp://") else "tcp://127.0.0.1:7340"
-if "run-dir" in options:
-    with open(os.path.join(options["run-dir"], "address")) as address:
-        learner = address.read().strip()
+learner, words = "tcp://127.0.0.1:7340", []
+for arg in sys.argv[1:]:
+    name, _, value = arg.partition("=")
+    if name == "--run-dir":  # rank 0 leaves its address there
+        with open(os.path.join(value, "address")) as address:
+            learner = address.read().strip()
+    elif name == "--learner":
+        learner = value
+    elif arg.startswith("tcp://"):
+        learner = arg
+    elif not arg.startswith("--"):
+        words.append(arg.lower())
+    elif name != "--id":  # which of several judges: all judge alike
+        print(arg, "is no option; there are --run-dir=DIR and --learner=tcp://HOST:PORT",
+              file=sys.stderr)
+        sys.exit(2)
 words = words or ["gold", "treasure", "key", "chest", "vault"]
 prompt = struct.unpack("<QQ", hashlib.md5(" ".join(words).encode()).digest())
 nonce = int.from_bytes(os.urandom(8), "little")

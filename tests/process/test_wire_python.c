@@ -237,14 +237,15 @@ static void the_example_judge_in_python_joins_answers_and_stops(void **state)
     struct frame_header h = {.run = 77, .actor = 4, .incarnation = 1};
     struct msg_verdicts v;
     struct learner l;
-    char script[1024];
+    char script[1024], flag[BUS_ENDPOINT_MAX + 16];
     int rc;
 
     (void)state;
     learner_open(&l);
     text_format(script, sizeof(script), "%s/judge/examples/judge_example.py",
                 source_dir());
-    char *argv[] = {"python3", script, l.endpoint, "gold", NULL};
+    text_format(flag, sizeof(flag), "--learner=%s", l.endpoint);
+    char *argv[] = {"python3", script, flag, "--id=3", "gold", NULL};
     start_python(argv);
     struct bus_peer judge = join(&l, &h);
     ask(&l, &judge, &h, &v);

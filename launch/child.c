@@ -26,9 +26,14 @@ void child_release(struct child *c)
     process_args_release(&c->args);
 }
 
+bool child_is_due(const struct child *c, uint64_t now_ms)
+{
+    return c->state == CHILD_WAITING && now_ms >= c->start_at_ms;
+}
+
 enum status child_start_if_due(struct child *c, uint64_t now_ms)
 {
-    if (c->state != CHILD_WAITING || now_ms < c->start_at_ms) {
+    if (!child_is_due(c, now_ms)) {
         return ST_OK;
     }
     if (c->started_ms > 0 && c->exit_code == EXIT_DONE) {

@@ -28,6 +28,8 @@ struct child {
 /* args are taken; the log is RUN/logs/ROLE-INDEX.log. */
 void child_init(struct child *c, const char *role, int index, const char *run_dir);
 void child_release(struct child *c);
+/* Whether it waits for a start that is due. */
+bool child_is_due(const struct child *c, uint64_t now_ms);
 /* Starts it when it is due. ST_IO (logged): cannot be started at all. */
 MUST_USE enum status child_start_if_due(struct child *c, uint64_t now_ms);
 /* It ended. Leaves it CHILD_DONE (exit 0 where that is an end), CHILD_GIVEN_UP (logged

@@ -1,5 +1,6 @@
 #include "launch/progress.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -73,7 +74,7 @@ static void add_steps(struct line *l)
     if (jsonline_number(l->json, "steps", &of) && of > 0) {
         short_number(of, goal);
         text_format(text, sizeof(text), "%s of %s steps (%.0f %%)", done, goal,
-                    100 * steps / of);
+                    fmin(100, 100 * steps / of)); // the last update goes past it
     }
     add(l, text);
     jsonline_number(l->json, "seconds", &spent);
@@ -131,6 +132,17 @@ bool progress_line(const char *run_dir, char *out, size_t size)
     add_text(&l, "waiting_for", "waiting for ", "nothing");
     mem_free(json);
     return true;
+}
+
+bool progress_ends(const char *run_dir)
+{
+    char *json = read_json(run_dir, "progress.json"), state[32] = "";
+
+    if (json != NULL) {
+        jsonline_text(json, "state", state, sizeof(state));
+        mem_free(json);
+    }
+    return strcmp(state, "stopping") == 0 || strcmp(state, "done") == 0;
 }
 
 void progress_clear(void)

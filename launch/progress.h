@@ -11,6 +11,9 @@
 /* One line out of RUN/progress.json; false when there is none yet. */
 bool progress_line(const char *run_dir, char *out, size_t size);
 
+/* Whether the learner says that it ends the run: actors and judges leave by themselves. */
+bool progress_ends(const char *run_dir);
+
 /* Shows it on stdout when it is due. */
 void progress_show(const char *run_dir, uint64_t now_ms);
 /* Takes the live line away, so that something else may be printed. */

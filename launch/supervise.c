@@ -293,12 +293,17 @@ static void reap(struct supervise *s)
     }
 }
 
-/* The learner first; the others once it listens. */
+/* The learner first; the others once it listens, and not while it ends the run: then
+ * they have just been told to leave. */
 static void start_due(struct supervise *s, uint64_t now_ms)
 {
     const int count = has_address(s->plan) ? s->count : 1;
 
     for (int i = 0; i < count && s->phase == PHASE_RUN; i++) {
+        if (i > 0 && child_is_due(&s->children[i], now_ms) &&
+            progress_ends(s->plan->run_dir)) {
+            return;
+        }
         if (child_start_if_due(&s->children[i], now_ms) != ST_OK) {
             begin_order(s, EXIT_FAILED);
         }

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
@@ -195,6 +196,34 @@ static void a_child_that_exits_2_is_not_tried_again(void **state)
     assert_true(all_ended());
 }
 
+static bool no_actors(void *arg)
+{
+    (void)arg;
+    return count("minos-actor") == 0;
+}
+
+static void what_leaves_comes_back_unless_the_run_is_ending(void **state)
+{
+    (void)state;
+    const pid_t pid = start();
+    touch("actor-leave");
+    assert_true(runner_wait_for(no_actors, NULL, 2000));
+    (void)unlink(harness_path(run, "actor-leave"));
+    assert_int_equal(runner_wait_file(run, "actor-starts", 4), 1);
+    touch("learner-stopping");
+    clock_sleep_ms(200);
+    touch("actor-leave");
+    assert_true(runner_wait_for(no_actors, NULL, 2000));
+    clock_sleep_ms(4000);
+    assert_int_equal(end(pid), 0);
+    assert_int_equal(lines_of("actor-starts"), 4);
+    const char *left = strstr(runner_output(dir), "had left the run by itself");
+    assert_non_null(left);
+    left = strstr(left + 1, "had left the run by itself");
+    assert_non_null(left);
+    assert_null(strstr(left + 1, "had left the run by itself"));
+}
+
 static void a_run_directory_has_one_minos_at_a_time(void **state)
 {
     (void)state;
@@ -294,6 +323,7 @@ int main(void)
         TEST(minos_stop_ends_a_run_in_order),
         TEST(the_fifth_death_in_two_minutes_ends_the_run_with_its_last_lines),
         TEST(a_child_that_exits_2_is_not_tried_again),
+        TEST(what_leaves_comes_back_unless_the_run_is_ending),
         TEST(a_run_directory_has_one_minos_at_a_time),
         TEST(a_run_goes_on_with_its_settings_and_refuses_to_become_another),
     };

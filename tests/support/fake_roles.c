@@ -46,7 +46,10 @@ static const char learner_sh[] =
     "echo '12:00:00.000 learner.0 INFO  FAKE-INFO    nothing to see' >&2\n"
     "trap '' USR1\n"
     "while :; do\n"
-    "  echo '{\"state\": \"running\", \"env_steps\": 5, \"sps\": 7}' > $run/p.tmp\n"
+    "  state=running; [ -e $run/learner-stopping ] && state=stopping\n"
+    "  echo \"{\\\"state\\\": \\\"$state\\\", \\\"env_steps\\\": 5, \\\"sps\\\": 7}\" "
+    "> "
+    "$run/p.tmp\n"
     "  mv $run/p.tmp $run/progress.json\n"
     "  [ -e $run/learner-die ] && exit 1\n"
     "  if [ -e $run/learner-done ] ||\n"
@@ -75,6 +78,7 @@ static const char actor_sh[] =
     "while :; do\n"
     "  [ -e $run/actor-die ] && { echo 'the last words' >&2; exit 1; }\n"
     "  [ -e $run/actor-usage ] && exit 2\n"
+    "  [ -e $run/actor-leave ] && exit 0\n"
     "  sleep 0.05\n"
     "done\n";
 

@@ -11,6 +11,7 @@
 #include "common/base/text.h"
 #include "launch/jsonline.h"
 #include "launch/port.h"
+#include "launch/progress.h"
 #include "launch/scratch.h"
 #include "launch/tail.h"
 #include "tests/support/harness.h"
@@ -67,6 +68,23 @@ static void what_killed_ranks_left_in_memory_is_swept(void **state)
     assert_true(scratch_remove(run));
     assert_false(file_exists(path));
     assert_true(scratch_remove(run));
+    harness_remove_dir(run);
+}
+
+static void the_last_update_goes_past_the_steps_but_not_past_100_percent(void **state)
+{
+    static const char json[] = "{\"state\": \"stopping\", \"env_steps\": 101024, "
+                               "\"steps\": 100000, \"seconds\": 7, \"sps\": null}";
+    const char *run = harness_make_dir();
+    char line[512];
+
+    (void)state;
+    assert_false(progress_ends(run));
+    assert_int_equal(
+        file_write_atomic(harness_path(run, "progress.json"), bytes_text(json)), ST_OK);
+    assert_true(progress_ends(run));
+    assert_true(progress_line(run, line, sizeof(line)));
+    assert_string_equal(line, "stopping  101.0 k of 100.0 k steps (100 %)  7 s");
     harness_remove_dir(run);
 }
 
@@ -167,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_port_that_somebody_listens_at_is_passed_over),
         cmocka_unit_test(only_numeric_addresses_of_this_machine_can_be_listened_on),
         cmocka_unit_test(what_killed_ranks_left_in_memory_is_swept),
+        cmocka_unit_test(the_last_update_goes_past_the_steps_but_not_past_100_percent),
         cmocka_unit_test(values_are_read_by_key),
         cmocka_unit_test(only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept),
         cmocka_unit_test(a_line_without_end_does_not_grow_without_end),

@@ -63,6 +63,7 @@ static void add_number(struct line *l, const char *key, const char *label, int d
     add(l, text);
 }
 
+/* "99.1 k of 100.0 k steps (99 %)  7 of 60 s", as far as there are bounds. */
 static void add_steps(struct line *l)
 {
     char done[32], goal[32], text[96];
@@ -180,6 +181,34 @@ void progress_show(const char *run_dir, uint64_t now_ms)
     fputs(line, stdout);
     fflush(stdout);
     live = true;
+}
+
+bool progress_print_finished(const char *run_dir)
+{
+    char *json = read_json(run_dir, "progress.json"), done[32], goal[32];
+    double n, steps = 0, of = 0, spent = 0, given = 0;
+
+    if (json == NULL || !jsonline_number(json, "finished", &n)) {
+        mem_free(json);
+        return false;
+    }
+    jsonline_number(json, "env_steps", &steps);
+    jsonline_number(json, "steps", &of);
+    jsonline_number(json, "seconds", &spent);
+    jsonline_number(json, "seconds_given", &given);
+    mem_free(json);
+    printf("minos: %s is finished: ", run_dir);
+    if (of > 0) {
+        short_number(steps, done);
+        short_number(of, goal);
+        printf("%s of %s steps%s", done, goal, given > 0 ? ", " : "");
+    }
+    if (given > 0) {
+        printf("%.0f of %.0f s", spent, given);
+    }
+    puts("; raise --steps or --seconds to go on");
+    fflush(stdout);
+    return true;
 }
 
 bool progress_print_summary(const char *run_dir)

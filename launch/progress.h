@@ -19,6 +19,9 @@ void progress_show(const char *run_dir, uint64_t now_ms);
 /* Takes the live line away, so that something else may be printed. */
 void progress_clear(void);
 
+/* One line where the learner found nothing left to do; false where it did something. */
+bool progress_print_finished(const char *run_dir);
+
 /* A few lines out of RUN/summary.json, with the commands to try next; false when there is
  * none. */
 bool progress_print_summary(const char *run_dir);

@@ -37,7 +37,9 @@ int starting_main(int argc, char **argv)
     }
     stop_open();
     const int code = supervise_run(&plan);
-    if (!plan.quiet && code == EXIT_DONE && !progress_print_summary(plan.run_dir)) {
+    const bool finished = code == EXIT_DONE && progress_print_finished(plan.run_dir);
+    if (!finished && !plan.quiet && code == EXIT_DONE &&
+        !progress_print_summary(plan.run_dir)) {
         printf("minos: the run ended before it had a summary; it lies in %s\n",
                plan.run_dir);
     }

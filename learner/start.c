@@ -101,6 +101,27 @@ static bool is_finished(const struct learner *l)
            (o->seconds > 0 && p->dir.seconds >= o->seconds);
 }
 
+/* Who started us sees it there: minos says it on the terminal. */
+static void tell_finished(const struct learner *l)
+{
+    const struct learner_options *o = &l->options;
+    const struct start_plan *p = &l->plan;
+    char json[256];
+
+    LOG_INFO("RUN-FINISHED",
+             "%s is finished after %llu env steps and %.0f s; ask for more --steps "
+             "or --seconds to go on",
+             o->run_dir, (unsigned long long)p->manifest.env_steps, p->dir.seconds);
+    text_format(json, sizeof(json),
+                "{\"state\": \"done\", \"finished\": 1, \"update\": %llu, "
+                "\"env_steps\": %llu, \"steps\": %lld, \"seconds\": %.3f, "
+                "\"seconds_given\": %.3f}",
+                (unsigned long long)p->manifest.update,
+                (unsigned long long)p->manifest.env_steps, (long long)o->steps,
+                p->dir.seconds, o->seconds);
+    rundir_put_quick(o->run_dir, "progress.json", json);
+}
+
 /* Rank 0: whose run this is and from where it goes on. */
 static enum status find_run(struct learner *l)
 {
@@ -117,11 +138,7 @@ static enum status find_run(struct learner *l)
     TRY(check_manifest(l));
     p->finished = is_finished(l);
     if (p->finished) {
-        LOG_INFO("RUN-FINISHED",
-                 "%s is finished after %llu env steps and %.0f s; ask for more --steps "
-                 "or --seconds to go on",
-                 l->options.run_dir, (unsigned long long)p->manifest.env_steps,
-                 p->dir.seconds);
+        tell_finished(l);
     }
     return ST_OK;
 }

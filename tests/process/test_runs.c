@@ -167,8 +167,12 @@ static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
     assert_true(success > 0.8); // at random 0.04
     assert_int_equal(runner_run(dir, minos, "ledger", "list", run_flag, NULL), 0);
     assert_non_null(strstr(runner_output(dir), "The first bolt slides back."));
-    // A finished run says so.
     assert_int_equal(runner_run(dir, minos, "train", run_flag, NULL), 0);
+    assert_non_null(strstr(runner_output(dir), "is finished: 25"));
+    assert_non_null(strstr(runner_output(dir), "k of 250.0 k steps; raise --steps"));
+    assert_null(strstr(runner_output(dir), "minos: next:"));
+    assert_int_equal(runner_run(dir, minos, "status", run_flag, NULL), 0);
+    assert_non_null(strstr(runner_output(dir), "done"));
 }
 
 static void what_is_killed_comes_back_and_the_audit_balances(void **state)

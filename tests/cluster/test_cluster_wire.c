@@ -143,6 +143,7 @@ static void garbage_on_every_socket_is_counted_and_dropped(void **state)
     // a broken segment under the next number takes that number's place
     assert_true(c.counters.segments_dropped[DROP_CORRUPT] > 0);
     cluster_faults(&c, (struct bus_faults){0});
+    cluster_run_ms(&c, 500); // what is on its way comes, and is told
     const uint64_t bad = bad_frames(), updates = cluster_updates(&c);
     cluster_run_ms(&c, 3000);
     assert_int_equal(bad_frames(), bad);

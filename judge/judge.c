@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mpijob.h"
 #include "common/base/stop.h"
 #include "common/base/text.h"
+#include "judge/answer.h"
 #include "judge/backends/rule.h"
 #include "judge/backends/sim.h"
 #include "judge/options.h"
@@ -73,6 +75,12 @@ static int work(const struct judge_backend *backend, const struct judge_options 
             serve_wait(s, stop_fd());
         }
     }
+    LOG_INFO("JUDGE-END",
+             "answered %llu questions, %llu of them from the cache, in %.2f s "
+             "of CPU",
+             (unsigned long long)serve_answers(s)->answers,
+             (unsigned long long)serve_answers(s)->from_cache,
+             (double)clock_process_cpu_ns() * 1e-9);
     serve_free(s);
     bus_free(bus);
     return exit_code_of(st);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,6 +142,23 @@ enum status process_capture(const struct process_args *a, struct text_buf *out,
         close(ends[0]);
     }
     return st;
+}
+
+static double seconds_of(struct timeval t)
+{
+    return (double)t.tv_sec + (double)t.tv_usec * 1e-6;
+}
+
+pid_t process_reap(int *wait_status, double *cpu_s)
+{
+    struct rusage used;
+    const pid_t pid = wait4(-1, wait_status, WNOHANG, &used);
+
+    if (pid <= 0) {
+        return 0;
+    }
+    *cpu_s = seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
+    return pid;
 }
 
 int process_exit_code(int wait_status)

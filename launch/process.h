@@ -29,6 +29,9 @@ MUST_USE enum status process_start(const struct process_args *a, const char *log
  * is the exit code, 128 + signal when killed. ST_IO (logged): cannot be started. */
 MUST_USE enum status process_capture(const struct process_args *a, struct text_buf *out,
                                      int *code);
+/* A child that has ended, 0 when there is none; *cpu_s: CPU seconds of it and of what it
+ * had waited for itself. */
+pid_t process_reap(int *wait_status, double *cpu_s);
 /* "exit code 1", "signal 9 (Killed)". */
 void process_describe_end(int wait_status, char *out, size_t size);
 int process_exit_code(int wait_status); // 128 + signal when killed

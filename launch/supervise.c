@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/bytes.h"
@@ -17,6 +16,7 @@
 #include "launch/child.h"
 #include "launch/progress.h"
 #include "launch/scratch.h"
+#include "launch/usage.h"
 
 enum {
     TICK_MS = 100,
@@ -37,6 +37,7 @@ struct supervise {
     uint64_t phase_ms;
     bool told_again;
     int code; // the exit code, once the end has begun
+    struct usage usage;
 };
 
 /* ---- what to start ---- */
@@ -266,29 +267,38 @@ static void after_order(struct supervise *s, struct child *c, int wait_status)
     enter(s, PHASE_LEAVE);
 }
 
+static void after_end(struct supervise *s, struct child *c, int wait_status)
+{
+    progress_clear();
+    tail_follow(&c->tail, NULL);
+    if (s->phase != PHASE_RUN) {
+        after_order(s, c, wait_status);
+        return;
+    }
+    child_ended(c, wait_status, c == &s->children[0], clock_ms(clock_system()));
+    if (c == &s->children[0]) {
+        after_learner(s);
+    } else if (c->state == CHILD_GIVEN_UP) {
+        begin_order(s, c->exit_code == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED);
+    }
+}
+
 static void reap(struct supervise *s)
 {
+    double cpu_s;
     int wait_status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+    while ((pid = process_reap(&wait_status, &cpu_s)) > 0) {
+        struct child *c = NULL; // NULL: an orphan of a child's
         for (int i = 0; i < s->count; i++) {
-            struct child *c = &s->children[i];
-            if (c->pid != pid || c->state != CHILD_RUNNING) {
-                continue; // an orphan of a child's
+            if (s->children[i].pid == pid && s->children[i].state == CHILD_RUNNING) {
+                c = &s->children[i];
             }
-            progress_clear();
-            tail_follow(&c->tail, NULL);
-            if (s->phase != PHASE_RUN) {
-                after_order(s, c, wait_status);
-                continue;
-            }
-            child_ended(c, wait_status, i == 0, clock_ms(clock_system()));
-            if (i == 0) {
-                after_learner(s);
-            } else if (c->state == CHILD_GIVEN_UP) {
-                begin_order(s, c->exit_code == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED);
-            }
+        }
+        usage_add(&s->usage, c != NULL ? c->role : NULL, cpu_s);
+        if (c != NULL) {
+            after_end(s, c, wait_status);
         }
     }
 }
@@ -346,8 +356,7 @@ static void sweep(struct supervise *s)
         reap(s);
         clock_sleep_ms(10);
     }
-    while (waitpid(-1, NULL, WNOHANG) > 0) {
-    }
+    reap(s);
 }
 
 int supervise_run(const struct plan *p)
@@ -356,6 +365,7 @@ int supervise_run(const struct plan *p)
 
     process_adopt_orphans();
     remove_stale(p);
+    usage_begin(&s.usage, p->run_dir);
     make_children(&s);
     while (s.phase != PHASE_END) {
         tick(&s);
@@ -364,6 +374,11 @@ int supervise_run(const struct plan *p)
         }
     }
     sweep(&s);
+    // Ranks on other hosts are nobody's children here.
+    if (settings_get(&p->settings, "hostfile")[0] == '\0' &&
+        usage_end(&s.usage, p->run_dir) != ST_OK) {
+        LOG_WARN("MINOS-USAGE", "the run's CPU time could not be written down");
+    }
     (void)scratch_remove(p->run_dir);
     progress_clear();
     for (int i = 0; i < s.count; i++) {

@@ -10,6 +10,7 @@
 #include "learner/rundir.h"
 
 static const double log_seconds = 30;
+static const char judging_file[] = "judging"; // minos reads it, too
 
 enum status report_open(struct report *r, struct train *t)
 {
@@ -24,6 +25,7 @@ enum status report_open(struct report *r, struct train *t)
     if (ranks_index(t->ranks) != 0) {
         return ST_OK;
     }
+    r->judging_before = rundir_get_number(t->options.run_dir, judging_file);
     text_format(path, sizeof(path), "%s/metrics.jsonl", t->options.run_dir);
     return metrics_open(path, &r->metrics);
 }
@@ -77,6 +79,16 @@ static double steps_per_second(const struct report *r)
     return used > 0 ? (double)(t->env_steps - r->row_steps) / used : NAN;
 }
 
+/* CPU seconds of the run that ranks spent on being judged: meeting captions, questions,
+ * verdicts, the ledger, and rewards out of them. */
+static double judging_cpu(const struct report *r)
+{
+    const struct gauges *g = &r->train->gauges;
+
+    return r->judging_before + g->cpu_scoring +
+           report_outside(g, "cpu_asking_ns") * 1e-9;
+}
+
 /* ---- once a second ---- */
 
 static void write_progress(struct report *r)
@@ -103,6 +115,7 @@ static void write_progress(struct report *r)
     metrics_text(m, "waiting_for", waiting_for(r));
     rundir_put_quick(t->options.run_dir, "progress.json", metrics_end(m));
     rundir_put_seconds(t->options.run_dir, train_seconds(t));
+    rundir_put_number(t->options.run_dir, judging_file, judging_cpu(r));
 }
 
 /* ---- once a row ---- */
@@ -138,6 +151,7 @@ static void write_row(struct report *r, struct train *t)
     report_add_episodes(m, &t->recent, &t->gauges);
     report_add_lags(m, &t->recent, true);
     report_add_outside(m, &t->gauges);
+    metrics_int(m, "cpu_scoring_ns", (int64_t)(t->gauges.cpu_scoring * 1e9));
     report_add_ranks(m, t);
     add_stages(r);
     metrics_append(r->metrics, metrics_end(m));

@@ -23,6 +23,7 @@ struct report {
     double row_stage[STAGES];        // likewise
     double row_wait[RANKS_MAX];      // likewise, of each rank, for actors
     double sps;                      // env steps per second over the last row, or NAN
+    double judging_before;           // CPU seconds that earlier starts spent on judging
     /* Of the whole run, as the ledger has it; rank 0. */
     uint64_t verdicts[VERDICT_KINDS], verdicts_late, tokens_in, tokens_out;
 };

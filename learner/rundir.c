@@ -127,18 +127,18 @@ static uint64_t draw_run(const char *run_dir)
     return run != 0 ? run : 1; // 0 on the wire means not welcomed yet
 }
 
-static double read_seconds(const char *run_dir)
+double rundir_get_number(const char *run_dir, const char *name)
 {
     char path[PATH_MAX_], *text;
-    double seconds = 0;
+    double value = 0;
     size_t len;
 
-    path_in(run_dir, "seconds", path);
+    path_in(run_dir, name, path);
     if (file_read(path, 256, &text, &len) == ST_OK) {
-        (void)text_to_f64(text_trim(text), 0, 1e12, &seconds);
+        (void)text_to_f64(text_trim(text), 0, 1e12, &value);
         mem_free(text);
     }
-    return seconds;
+    return value;
 }
 
 static enum status read_or_begin(const char *run_dir, const struct fixed f[FIXED],
@@ -209,7 +209,7 @@ enum status rundir_open(const struct learner_options *o, const char *goal, int r
     st = read_or_begin(o->run_dir, f, &d);
     if (st == ST_OK) {
         d.start++;
-        d.seconds = read_seconds(o->run_dir);
+        d.seconds = rundir_get_number(o->run_dir, "seconds");
         st = write_json(o->run_dir, &d, f);
         st = st == ST_OK ? write_config(o, goal, ranks) : st;
     }
@@ -258,10 +258,15 @@ void rundir_put_quick(const char *run_dir, const char *name, const char *text)
     }
 }
 
-void rundir_put_seconds(const char *run_dir, double seconds)
+void rundir_put_number(const char *run_dir, const char *name, double value)
 {
     char text[TEXT_F64_MAX + 2];
 
-    text_format(text, sizeof(text), "%.3f\n", seconds);
-    rundir_put_quick(run_dir, "seconds", text);
+    text_format(text, sizeof(text), "%.3f\n", value);
+    rundir_put_quick(run_dir, name, text);
+}
+
+void rundir_put_seconds(const char *run_dir, double seconds)
+{
+    rundir_put_number(run_dir, "seconds", seconds);
 }

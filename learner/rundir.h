@@ -29,6 +29,9 @@ MUST_USE enum status rundir_put_port(const struct learner_options *o, const char
 /* Replaced as a whole but not synced: a second lost with the machine is no loss. Failures
  * are logged once. */
 void rundir_put_seconds(const char *run_dir, double seconds);
+/* The same for a number RUN/`name`; 0 before it was put. */
+void rundir_put_number(const char *run_dir, const char *name, double value);
+double rundir_get_number(const char *run_dir, const char *name);
 /* Writes RUN/`name` the same way. */
 void rundir_put_quick(const char *run_dir, const char *name, const char *text);
 

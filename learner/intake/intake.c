@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "learner/store/counts.h"
 
@@ -219,7 +220,9 @@ static enum status take(struct intake *in, struct member *m, struct bytes frame)
     m->waiting++;
     in->waiting++;
     in->told.segments_taken++;
+    const uint64_t cpu = clock_thread_cpu_ns();
     note_captions(in, &v);
+    in->told.cpu_asking_ns += clock_thread_cpu_ns() - cpu;
     return ST_OK;
 }
 
@@ -263,6 +266,7 @@ void intake_report(const struct intake *in, struct io_counters *out)
     out->segments_ahead = in->told.segments_ahead;
     out->go_backs = in->told.go_backs;
     out->segments_waiting = in->waiting;
+    out->cpu_asking_ns += in->told.cpu_asking_ns;
     memcpy(out->segments_dropped, in->told.segments_dropped,
            sizeof(out->segments_dropped));
 }

@@ -33,7 +33,8 @@ struct tallies {
 /* As it is now; summed over ranks. */
 struct gauges {
     double window, window_success, window_return, window_return2; // last episodes
-    double captions; // distinct, met in training; rank 0's
+    double captions;    // distinct, met in training; rank 0's
+    double cpu_scoring; // seconds of CPU that rewards took, since this start
     double outside[TALLIES_OUTSIDE];
 };
 

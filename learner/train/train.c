@@ -67,7 +67,9 @@ static enum status mix_rewards(struct train *t)
     if (t->reward.kind->needs_visits) {
         TRY(exchange_add_visits(&t->exchange, &t->reward, b, t->update));
     }
+    const uint64_t cpu = clock_thread_cpu_ns();
     reward_apply(&t->reward, b->reward, &t->mine.reward, &rows, t->update);
+    t->cpu_scoring += (double)(clock_thread_cpu_ns() - cpu) * 1e-9;
     stage_end(t, STAGE_REWARD);
     return ST_OK;
 }
@@ -172,6 +174,7 @@ static void gauge(struct train *t, struct agreed *a)
     struct rank_gauges *own = &a->of_rank[rank];
 
     tallies_gauge(&a->gauges, &t->window);
+    a->gauges.cpu_scoring = t->cpu_scoring;
     if (rank == 0) { // nearly the same ones on every rank
         a->gauges.captions = (double)t->reward.table.count;
     }

@@ -159,6 +159,12 @@ static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
     assert_true(number_in("summary.json", "questions_duplicate") == 0);
     assert_true(number_in("summary.json", "labels") == 12);
     assert_true(ends_with_one_line_break("summary.json"));
+    const double judging = number_in("summary.json", "cpu_judges_s") +
+                           number_in("summary.json", "cpu_judging_s");
+    const double share = number_in("summary.json", "judge_cpu_share");
+    assert_true(number_in("summary.json", "cpu_learner_s") > 0.1);
+    assert_true(number_in("summary.json", "cpu_actors_s") > 0.1);
+    assert_true(judging > 0 && share > 0 && share < 0.3);
     audit_balances();
     assert_int_equal(runner_run(dir, minos, "eval", run_flag, "--episodes=200", NULL),
                      0);

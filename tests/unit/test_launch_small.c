@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "launch/jsonline.h"
 #include "launch/port.h"
 #include "launch/progress.h"
 #include "launch/scratch.h"
 #include "launch/tail.h"
+#include "launch/usage.h"
 #include "tests/support/harness.h"
 
 static int listen_anywhere(int *port)
@@ -85,6 +87,62 @@ static void the_last_update_goes_past_the_steps_but_not_past_100_percent(void **
     assert_true(progress_ends(run));
     assert_true(progress_line(run, line, sizeof(line)));
     assert_string_equal(line, "stopping  101.0 k of 100.0 k steps (100 %)  7 s");
+    harness_remove_dir(run);
+}
+
+static void expect_usage(const char *run, double actors, double judging, double share)
+{
+    char *json;
+    double n = -1;
+    size_t len;
+
+    assert_int_equal(file_read(harness_path(run, "summary.json"), 4096, &json, &len),
+                     ST_OK);
+    assert_true(jsonline_number(json, "cpu_actors_s", &n));
+    assert_float_equal(n, actors, 1e-9);
+    assert_true(jsonline_number(json, "cpu_judging_s", &n));
+    assert_float_equal(n, judging, 1e-9);
+    assert_true(jsonline_number(json, "judge_cpu_share", &n));
+    assert_float_equal(n, share, 1e-9);
+    assert_true(jsonline_number(json, "sps", &n));
+    assert_string_equal(json + len - 2, "}\n");
+    mem_free(json);
+}
+
+static void put(const char *run, const char *name, const char *text)
+{
+    assert_int_equal(file_write_atomic(harness_path(run, name), bytes_text(text)),
+                     ST_OK);
+}
+
+static void the_share_of_judging_is_of_all_starts_of_a_run(void **state)
+{
+    const char *run = harness_make_dir();
+    struct usage u;
+
+    (void)state;
+    usage_begin(&u, run);
+    usage_add(&u, "learner", 50);
+    usage_add(&u, "actor", 30);
+    usage_add(&u, "actor", 16);
+    usage_add(&u, "judge", 1);
+    usage_add(&u, NULL, 3);
+    put(run, "judging", "0.500\n");
+    put(run, "summary.json", "{\"sps\": 7}\n");
+    assert_int_equal(usage_end(&u, run), ST_OK);
+    expect_usage(run, 46, 0.5, 1.5 / 100);
+    // A start that found nothing to do leaves the summary as it is.
+    usage_begin(&u, run);
+    usage_add(&u, "learner", 1);
+    assert_int_equal(usage_end(&u, run), ST_OK);
+    expect_usage(run, 46, 0.5, 1.5 / 100);
+    usage_begin(&u, run);
+    usage_add(&u, "learner", 49);
+    usage_add(&u, "judge", 50);
+    put(run, "judging", "2.500\n");
+    put(run, "summary.json", "{\"sps\": 8}\n");
+    assert_int_equal(usage_end(&u, run), ST_OK);
+    expect_usage(run, 46, 2.5, 53.5 / 200);
     harness_remove_dir(run);
 }
 
@@ -186,6 +244,7 @@ int main(void)
         cmocka_unit_test(only_numeric_addresses_of_this_machine_can_be_listened_on),
         cmocka_unit_test(what_killed_ranks_left_in_memory_is_swept),
         cmocka_unit_test(the_last_update_goes_past_the_steps_but_not_past_100_percent),
+        cmocka_unit_test(the_share_of_judging_is_of_all_starts_of_a_run),
         cmocka_unit_test(values_are_read_by_key),
         cmocka_unit_test(only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept),
         cmocka_unit_test(a_line_without_end_does_not_grow_without_end),

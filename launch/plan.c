@@ -160,19 +160,21 @@ static const char *preset_of(const struct plan *p)
     return nethack ? "nethack" : "crypt";
 }
 
-/* conf/NAME.ini of the environment's family, or the one that --preset names. */
-static enum status read_preset(struct plan *p)
+/* conf/NAME.ini of the environment's family, or the one that --preset names; NAME is
+ * empty where there is none. */
+static enum status read_preset(struct plan *p, char name[OPTION_TEXT_MAX])
 {
     char preset[OPTION_TEXT_MAX], relative[OPTION_TEXT_MAX + 16], path[PATH_MAX_];
 
     text_format(preset, sizeof(preset), "%s", settings_get(&p->settings, "preset"));
     find_family(p);
-    text_format(relative, sizeof(relative), "conf/%s.ini",
-                preset[0] != '\0' ? preset : preset_of(p));
+    text_format(name, OPTION_TEXT_MAX, "%s", preset[0] != '\0' ? preset : preset_of(p));
+    text_format(relative, sizeof(relative), "conf/%s.ini", name);
     settings_reset(&p->settings);
     if (share_path(relative, path, sizeof(path))) {
         return settings_read_file(&p->settings, path, false);
     }
+    name[0] = '\0';
     if (preset[0] != '\0') {
         fprintf(stderr, "minos train: --preset: %s: there is no %s\n", preset, path);
         return ST_INVALID;
@@ -182,7 +184,9 @@ static enum status read_preset(struct plan *p)
 
 static enum status take_fresh(struct plan *p, int argc, char **argv)
 {
-    TRY(read_preset(p));
+    char preset[OPTION_TEXT_MAX];
+
+    TRY(read_preset(p, preset));
     return settings_parse(&p->settings, argc, argv);
 }
 
@@ -408,6 +412,24 @@ static enum status choose_counts(struct plan *p)
     return ST_OK;
 }
 
+/* LMDB maps its files: on a network file system they would be damaged. */
+static enum status check_store(const struct plan *p)
+{
+    const char *store = settings_get(&p->settings, "store-dir"), *kind = "";
+    const char *run = settings_get(&p->settings, "run-dir");
+    const bool elsewhere = store != NULL && store[0] != '\0';
+    const char *dir = elsewhere ? store : run[0] != '\0' ? run : ".";
+
+    if (file_on_network(dir, &kind)) {
+        fprintf(stderr,
+                "minos train: --store-dir: %s is on a network file system (%s), where "
+                "the store would be damaged; name a directory on a local disk\n",
+                dir, kind);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
 /* What ranks on this machine could not listen on. On other hosts they find out. */
 static enum status check_network(const struct plan *p)
 {
@@ -486,9 +508,21 @@ static enum status decide(struct plan *p, int argc, char **argv)
     TRY(st);
     TRY(choose_counts(p));
     TRY(settings_check(&p->settings));
+    TRY(check_store(p));
     TRY(check_network(p));
     p->quiet = strcmp(settings_get(&p->settings, "quiet"), "true") == 0;
     return ST_OK;
+}
+
+/* The defaults as they are for this environment or preset. */
+static enum status print_help(struct plan *p, int argc, char **argv)
+{
+    char preset[OPTION_TEXT_MAX];
+
+    TRY(settings_parse(&p->settings, argc, argv));
+    TRY(read_preset(p, preset));
+    settings_print_help(&p->settings, preset[0] != '\0' ? preset : NULL, stdout);
+    return ST_CLOSED;
 }
 
 enum status plan_make(struct plan *p, int argc, char **argv)
@@ -499,8 +533,7 @@ enum status plan_make(struct plan *p, int argc, char **argv)
     *p = (struct plan){.lock_fd = -1};
     TRY(settings_init(&p->settings));
     if (option_is_given(argc, argv, "help")) {
-        settings_print_help(&p->settings, stdout);
-        return ST_CLOSED;
+        return print_help(p, argc, argv);
     }
     TRY(decide(p, argc, argv));
     if (only_print) {

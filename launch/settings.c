@@ -317,13 +317,33 @@ enum status settings_write(const struct settings *s, const char *path)
     return st;
 }
 
-void settings_print_help(const struct settings *s, FILE *to)
+void settings_print_help(const struct settings *s, const char *preset, FILE *to)
 {
+    const size_t size = OPTION_TEXT_MAX + 64;
+    struct option *rows = mem_new((size_t)s->count + 1, sizeof(*rows));
+    char *defaults = mem_new((size_t)s->count, size);
+
+    memcpy(rows, s->row, (size_t)s->count * sizeof(*rows));
+    for (int i = 0; i < s->count; i++) {
+        if (preset != NULL && rows[i].set) {
+            rows[i].preset = defaults + (size_t)i * size;
+            text_format(defaults + (size_t)i * size, size, "%s by preset %s",
+                        s->value[i], preset);
+        }
+    }
     option_print_help(
-        s->row, "minos train [--config=FILE] [--NAME=VALUE ...]",
+        rows, "minos train [--config=FILE] [--NAME=VALUE ...]",
         "Examples:\n"
         "  minos train --env=crypt-vault --run-dir=runs/vault --steps=2700000\n"
         "  minos train --env=nethack-stairs3 --goal=stairs --seconds=600\n"
         "  minos train --run-dir=runs/vault --steps=5000000     (goes on with it)\n",
         to);
+    if (preset != NULL) {
+        fprintf(to,
+                "\nThe environment or --preset chooses the preset; share/minos/conf "
+                "holds them, and\nminos train --preset=NAME --help shows the defaults "
+                "with another one.\n");
+    }
+    mem_free(defaults);
+    mem_free(rows);
 }

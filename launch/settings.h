@@ -56,6 +56,8 @@ MUST_USE enum status settings_check(struct settings *s);
 void settings_print(const struct settings *s, FILE *to);
 /* settings_print() into a file, whole or not at all. */
 MUST_USE enum status settings_write(const struct settings *s, const char *path);
-void settings_print_help(const struct settings *s, FILE *to);
+/* With the values of the settings file `preset` (NULL: none), that were read last, as the
+ * defaults that they are. */
+void settings_print_help(const struct settings *s, const char *preset, FILE *to);
 
 #endif

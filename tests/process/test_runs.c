@@ -281,6 +281,19 @@ static void a_judge_in_another_language_is_started_by_its_path_too(void **state)
     assert_non_null(strstr(runner_output(dir), "words"));
 }
 
+static void help_names_choices_and_the_defaults_of_the_preset(void **state)
+{
+    (void)state;
+    assert_int_equal(runner_run(dir, minos, "help", "train", NULL), 0);
+    assert_non_null(strstr(runner_output(dir), ": none, count or retrieval"));
+    assert_non_null(strstr(runner_output(dir), "truth or permuted"));
+    assert_non_null(strstr(runner_output(dir), "[0.1 by preset crypt]")); // value-coef
+    assert_int_equal(runner_run(dir, minos, "train", "--preset=oni", "--help", NULL),
+                     0);
+    assert_non_null(strstr(runner_output(dir), "[oni by preset oni]"));
+    assert_int_equal(runner_run(dir, minos, "train", "--preset=no", "--help", NULL), 2);
+}
+
 static void a_port_in_use_is_an_error_before_anything_starts(void **state)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
@@ -381,6 +394,7 @@ int main(int argc, char **argv)
         TEST(two_ranks_share_the_work_and_survive_the_death_of_one),
         TEST(a_judge_of_ones_own_is_started_by_its_path),
         TEST(a_judge_in_another_language_is_started_by_its_path_too),
+        TEST(help_names_choices_and_the_defaults_of_the_preset),
         TEST(a_port_in_use_is_an_error_before_anything_starts),
         TEST(actors_by_hand_outlive_a_learner_and_minos_stop_ends_them),
         TEST(a_learner_without_actors_is_seen_and_stops_in_order),

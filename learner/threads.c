@@ -27,6 +27,23 @@ static void *io_thread(void *learner)
     return NULL;
 }
 
+void threads_sync(struct replay *replay)
+{
+    const enum status st = io_sync_loop_step(replay);
+
+    if (st != ST_OK) {
+        // The kernel tells of a page that it could not write once and takes it for clean
+        // afterwards: a later sync would succeed over what was lost, and the checkpoints
+        // that are written meanwhile would evict what they count on.
+        LOG_ERROR(
+            "SYNC-FAILED",
+            "the store could not be written to disk, %s: the run goes on from its "
+            "last checkpoint",
+            status_name(st));
+        _exit(EXIT_FAILED);
+    }
+}
+
 struct sync {
     struct replay *replay;
     int end; // eventfd
@@ -38,9 +55,7 @@ static void *sync_thread(void *sync)
     struct pollfd fd = {.fd = s->end, .events = POLLIN};
 
     while (poll(&fd, 1, SYNC_EVERY_MS) == 0) {
-        if (io_sync_loop_step(s->replay) != ST_OK) {
-            break; // it said why; the last sync of all, at the end, decides
-        }
+        threads_sync(s->replay);
     }
     return NULL;
 }

@@ -9,4 +9,7 @@
  * and the summary. On failure the other threads still run: the caller ends the process. */
 MUST_USE enum status threads_run(struct learner *l);
 
+/* One round of the helper: syncs the store, or ends the process with EXIT_FAILED. */
+void threads_sync(struct replay *replay);
+
 #endif

@@ -1,8 +1,13 @@
 #ifndef LEARNER_REWARD_CAPTION_TABLE_H
 #define LEARNER_REWARD_CAPTION_TABLE_H
-/* What training knows about each caption of the run, by the hash of its bytes: its label
- * and how often it came. Equal on all ranks at the same update as far as rewards read it.
- * Training thread. Grows by doubling; nothing else allocates. */
+/* What training knows about captions of the run, by the hash of their bytes: the label,
+ * how often it came, and when first. Equal on all ranks at the same update as far as
+ * rewards read it. Training thread.
+ *
+ * Bounded: labelled captions stay, of the others at most `most` are known. When those are
+ * too many, an eighth of them is forgotten: first those that came once at most, then twice,
+ * four times, ...; of these the oldest first. What is forgotten and comes again is new.
+ * A caption takes 64 to 128 bytes. Grows by doubling; nothing else allocates. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,34 +17,45 @@
 #include "common/base/hash.h"
 #include "common/base/status.h"
 
+enum {
+    /* Where rewards read labels alone, the others are known for the label's delay only:
+     * more than wait to be asked at one time. */
+    CAPTION_TABLE_DELAYS = 100000,
+    /* Where they read visits: 128 MB. */
+    CAPTION_TABLE_VISITS = 2000000
+};
+
 struct caption_entry {
     struct hash128 key;
-    uint64_t visits;       // emissions in the run; counted for the reward `count` alone
-    uint32_t first_update; // of this rank's training that met it
-    float p;               // P(helpful)
-    uint8_t used, labelled;
+    uint64_t visits; // emissions in the run; counted for the reward `count` alone
+    float p;         // P(helpful)
+    unsigned first_update : 30; // of this rank's training that met it
+    unsigned used : 1, labelled : 1;
 };
 
 struct caption_table {
-    size_t mask, count;
-    uint64_t labels; // entries that are labelled
+    size_t mask, count, most; // most: of those that are not labelled
+    uint64_t labels;          // entries that are labelled
+    uint64_t met, forgotten;  // first sights over the run; entries made room for
+    uint64_t tried;           // update at which there was too little to forget
     struct caption_entry *slots;
 };
 
-void caption_table_init(struct caption_table *t);
+void caption_table_init(struct caption_table *t, size_t most);
 void caption_table_release(struct caption_table *t);
 
-/* NULL: never met and never labelled. Holds until the next caption_table_add(). */
+/* NULL: not known, and never labelled. Holds until the next caption_table_add(). */
 const struct caption_entry *caption_table_find(const struct caption_table *t,
                                                struct hash128 key);
-/* Finds or makes; a new one has first_update = `update`. */
+/* Finds or makes; a new one has first_update = `update`, below 2^30. May forget others,
+ * but none that was first met at `update`. */
 struct caption_entry *caption_table_add(struct caption_table *t, struct hash128 key,
                                         uint64_t update);
 /* The last label wins. */
 void caption_table_label(struct caption_table *t, struct caption_entry *e, float p);
 
-/* The entries that rewards read (labelled or counted), for the checkpoint. Free *data with
- * mem_free(). ST_CORRUPT (logged): not such bytes; the table is then empty. */
+/* The whole, for the checkpoint. Free *data with mem_free(). ST_CORRUPT (logged): not
+ * such bytes; the table is then empty. */
 void caption_table_write(const struct caption_table *t, char **data, size_t *len);
 MUST_USE enum status caption_table_read(struct caption_table *t, struct bytes b);
 

@@ -43,7 +43,8 @@ enum status reward_init(struct reward *r, const struct reward_options *o,
     if (r->kind == NULL) {
         return ST_INVALID;
     }
-    caption_table_init(&r->table);
+    caption_table_init(&r->table, r->kind->needs_visits ? CAPTION_TABLE_VISITS
+                                                        : CAPTION_TABLE_DELAYS);
     r->score = mem_new((size_t)most_texts, sizeof(float));
     for (int n = 1; n < REWARD_POWERS; n++) {
         r->power[n] = (float)pow(n, -o->beta);
@@ -80,7 +81,9 @@ static void meet(struct reward *r, struct reward_sums *sums,
                  const struct reward_rows *in, uint64_t update)
 {
     for (int i = 0; i < in->texts; i++) {
-        if (in->text[i].len == 0) {
+        // What only a reset showed is never paid. Where visits are counted, all ranks have
+        // just added the captions of all, and nothing is new here.
+        if (in->text[i].len == 0 || in->emissions[i] == 0) {
             continue;
         }
         const struct caption_entry *e =

@@ -176,7 +176,7 @@ static void gauge(struct train *t, struct agreed *a)
     tallies_gauge(&a->gauges, &t->window);
     a->gauges.cpu_scoring = t->cpu_scoring;
     if (rank == 0) { // nearly the same ones on every rank
-        a->gauges.captions = (double)t->reward.table.count;
+        a->gauges.captions = (double)t->reward.table.met;
     }
     if (t->plan.outside != NULL) {
         t->plan.outside(t->plan.outside_ctx, rank, a->gauges.outside, own);

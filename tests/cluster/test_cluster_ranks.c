@@ -162,7 +162,7 @@ static void figures_that_no_sum_means_are_not_added_up_over_ranks(void **state)
     const struct train *t = &c.learner[0].train;
     const struct rank_gauges *of = t->agreed.of_rank;
     assert_true(t->reward.table.count > 8);
-    assert_true(t->gauges.captions == (double)t->reward.table.count);
+    assert_true(t->gauges.captions == (double)t->reward.table.met);
     assert_true(report_outside(&t->gauges, "captions") ==
                 (double)cluster_counters(&c, 0)->captions);
     assert_true(report_outside(&t->gauges, "members") == R);

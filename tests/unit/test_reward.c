@@ -115,6 +115,11 @@ static void an_unknown_kind_is_refused_with_the_nearest(void **state)
     assert_non_null(strstr(harness_stderr_end(), "did you mean retrieval"));
 }
 
+static struct hash128 key_of(uint64_t i)
+{
+    return hash_128(bytes_of(&i, sizeof(i)));
+}
+
 static void the_table_grows_and_survives_a_checkpoint(void **state)
 {
     struct caption_table t, back;
@@ -122,10 +127,9 @@ static void the_table_grows_and_survives_a_checkpoint(void **state)
     size_t len;
 
     (void)state;
-    caption_table_init(&t);
+    caption_table_init(&t, 1000000);
     for (uint64_t i = 0; i < 100000; i++) {
-        const struct hash128 k = hash_128(bytes_of(&i, sizeof(i)));
-        struct caption_entry *e = caption_table_add(&t, k, i);
+        struct caption_entry *e = caption_table_add(&t, key_of(i), i);
         e->visits = i % 3;
         if (i % 7 == 0) {
             caption_table_label(&t, e, (float)i / 1e5F);
@@ -133,19 +137,16 @@ static void the_table_grows_and_survives_a_checkpoint(void **state)
     }
     assert_int_equal(t.count, 100000);
     caption_table_write(&t, &data, &len);
-    caption_table_init(&back);
+    caption_table_init(&back, 1000000);
     assert_int_equal(caption_table_read(&back, bytes_of(data, len)), ST_OK);
     assert_int_equal(back.labels, t.labels);
+    assert_int_equal(back.met, 100000);
     for (uint64_t i = 0; i < 100000; i++) {
-        const struct hash128 k = hash_128(bytes_of(&i, sizeof(i)));
-        const struct caption_entry *e = caption_table_find(&back, k);
-        if (i % 3 == 0 && i % 7 != 0) {
-            assert_null(e); // nothing that a reward would read
-            continue;
-        }
+        const struct caption_entry *e = caption_table_find(&back, key_of(i));
         assert_non_null(e);
         assert_int_equal(e->visits, i % 3);
         assert_int_equal(e->labelled, i % 7 == 0);
+        assert_int_equal(e->first_update, i);
     }
     harness_stderr_begin();
     assert_int_equal(caption_table_read(&back, bytes_of(data, len - 1)), ST_CORRUPT);
@@ -153,6 +154,112 @@ static void the_table_grows_and_survives_a_checkpoint(void **state)
     mem_free(data);
     caption_table_release(&t);
     caption_table_release(&back);
+}
+
+static void a_label_after_a_restart_knows_when_its_caption_was_first_met(void **state)
+{
+    char *data;
+    size_t len;
+
+    (void)state;
+    open_kind("retrieval");
+    reward_apply(&reward, paid, &sums, &rows, 7);
+    caption_table_write(&reward.table, &data, &len);
+    assert_int_equal(caption_table_read(&reward.table, bytes_of(data, len)), ST_OK);
+    assert_int_equal(reward_take_label(&reward, key[1], 1, 12), 5);
+    mem_free(data);
+    reward_release(&reward);
+}
+
+static void
+the_oldest_that_came_once_are_forgotten_first_and_labelled_ones_never(void **state)
+{
+    enum { MOST = 8000, KINDS = 4 };
+    struct caption_table t;
+    int known[KINDS] = {0};
+
+    (void)state;
+    caption_table_init(&t, MOST);
+    // 2,000 labelled, 2,000 that came often, 4,000 old and 2,000 young that came once.
+    for (uint64_t i = 0; i < 10000; i++) {
+        struct caption_entry *e = caption_table_add(&t, key_of(i), i < 8000 ? 1 : 500);
+        e->visits = i < 2000 || i >= 4000 ? 1 : 9;
+        if (i < 2000) {
+            caption_table_label(&t, e, 1);
+        }
+    }
+    for (uint64_t i = 0; i < 3000; i++) {
+        caption_table_add(&t, key_of(100000 + i), 1000)->visits = 1;
+    }
+    assert_true(t.count - t.labels <= MOST);
+    for (uint64_t i = 0; i < 10000; i++) {
+        known[i < 8000 ? (i < 4000 ? i / 2000 : 2) : 3] +=
+            caption_table_find(&t, key_of(i)) != NULL;
+    }
+    assert_int_equal(known[0], 2000);
+    assert_int_equal(known[1], 2000);
+    assert_int_equal(known[2], 0);
+    assert_int_equal(known[3], 2000);
+    assert_int_equal(t.forgotten, 4000);
+    assert_int_equal(t.met, 13000);
+    for (uint64_t i = 0; i < 20000; i++) { // those that came often give way at last
+        caption_table_add(&t, key_of(200000 + i), 1001 + i / 10)->visits = 20;
+    }
+    assert_true(t.count - t.labels <= MOST);
+    assert_int_equal(t.labels, 2000);
+    for (uint64_t i = 0; i < 2000; i++) {
+        assert_non_null(caption_table_find(&t, key_of(i)));
+    }
+    caption_table_release(&t);
+}
+
+/* Two ranks: the same captions, in tables that lie otherwise. */
+static void all_ranks_forget_the_same(void **state)
+{
+    struct caption_table a, b;
+    char *data;
+    size_t len;
+
+    (void)state;
+    caption_table_init(&a, 30000);
+    caption_table_init(&b, 30000);
+    for (uint64_t i = 0; i < 25000; i++) {
+        caption_table_add(&a, key_of(i), i / 100)->visits = 1 + i % 2;
+    }
+    caption_table_write(&a, &data, &len); // as another rank takes it at a restart
+    assert_int_equal(caption_table_read(&b, bytes_of(data, len)), ST_OK);
+    mem_free(data);
+    for (uint64_t i = 25000; i < 200000; i++) {
+        caption_table_add(&a, key_of(i), i / 100)->visits = 1 + i % 3;
+        caption_table_add(&b, key_of(i), i / 100)->visits = 1 + i % 3;
+    }
+    assert_int_equal(a.count, b.count);
+    assert_true(a.forgotten > 100000);
+    for (uint64_t i = 0; i < 200000; i++) {
+        assert_int_equal(caption_table_find(&a, key_of(i)) == NULL,
+                         caption_table_find(&b, key_of(i)) == NULL);
+    }
+    caption_table_release(&a);
+    caption_table_release(&b);
+}
+
+/* An hour of `count` in a rich game: 10^7 captions that come once. */
+static void ten_million_captions_take_128_mb(void **state)
+{
+    struct caption_table t;
+
+    (void)state;
+    caption_table_init(&t, CAPTION_TABLE_VISITS);
+    const double before = mem_anon_mb();
+    for (uint64_t i = 0; i < 10000000; i++) {
+        const struct hash128 k = {i * 0x9e3779b97f4a7c15U, i};
+        caption_table_add(&t, k, i / 100)->visits = 1;
+    }
+    assert_true(mem_anon_mb() - before < 160); // the allocator keeps some
+
+    assert_int_equal(t.met, 10000000);
+    assert_true(t.count <= CAPTION_TABLE_VISITS);
+    caption_table_release(&t);
 }
 
 int main(void)
@@ -164,6 +271,11 @@ int main(void)
         cmocka_unit_test(the_last_label_wins_and_tells_how_long_it_took),
         cmocka_unit_test(an_unknown_kind_is_refused_with_the_nearest),
         cmocka_unit_test(the_table_grows_and_survives_a_checkpoint),
+        cmocka_unit_test(a_label_after_a_restart_knows_when_its_caption_was_first_met),
+        cmocka_unit_test(
+            the_oldest_that_came_once_are_forgotten_first_and_labelled_ones_never),
+        cmocka_unit_test(all_ranks_forget_the_same),
+        cmocka_unit_test(ten_million_captions_take_128_mb),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

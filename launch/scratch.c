@@ -7,7 +7,7 @@
 #include "common/base/text.h"
 
 /* In memory, as MPI's own choice is: it maps files of some MB there. */
-static bool path_of(const char *run_dir, char path[SCRATCH_PATH_MAX])
+bool scratch_path(const char *run_dir, char path[SCRATCH_PATH_MAX])
 {
     struct stat st;
 
@@ -29,11 +29,12 @@ bool scratch_remove(const char *run_dir)
 {
     char path[SCRATCH_PATH_MAX];
 
-    return path_of(run_dir, path) &&
+    return scratch_path(run_dir, path) &&
            (!is_ours(path) || file_remove_tree(path) == ST_OK);
 }
 
 bool scratch_make(const char *run_dir, char path[SCRATCH_PATH_MAX])
 {
-    return scratch_remove(run_dir) && path_of(run_dir, path) && mkdir(path, 0700) == 0;
+    return scratch_remove(run_dir) && scratch_path(run_dir, path) &&
+           mkdir(path, 0700) == 0;
 }

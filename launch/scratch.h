@@ -8,6 +8,8 @@
 
 enum { SCRATCH_PATH_MAX = 128 };
 
+/* Its path, whether it is there or not. */
+bool scratch_path(const char *run_dir, char path[SCRATCH_PATH_MAX]);
 /* Makes it anew, empty. For the one who holds the run directory's lock, while no ranks
  * run. False: not possible here, then MPI's own places serve. */
 bool scratch_make(const char *run_dir, char path[SCRATCH_PATH_MAX]);

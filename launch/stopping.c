@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "launch/commands.h"
 #include "launch/runstate.h"
+#include "launch/scratch.h"
 
 enum { LOOK_MS = 200 };
 
@@ -45,6 +46,9 @@ int stopping_main(int argc, char **argv)
                 "minos stop: %s has not ended in order within %.0f s, it is %s\n",
                 o.run_dir, o.timeout, runstate_name(state));
         return EXIT_FAILED;
+    }
+    if (o.timeout > 0) {
+        (void)scratch_remove(o.run_dir); // of a minos that was killed
     }
     printf("%s: %s\n", o.run_dir, o.timeout > 0 ? "stopped" : "asked to stop");
     return EXIT_DONE;

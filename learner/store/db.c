@@ -53,7 +53,7 @@ static enum status take_directory(struct db *d, const struct db_plan *plan)
                   "%s is on a network file system (%s), where the store would be "
                   "damaged; name a local directory with --store-dir",
                   plan->path, kind);
-        return ST_IO;
+        return ST_INVALID;
     }
     if (plan->read_only) {
         (void)text_format(path, sizeof(path), "%s/data.mdb", plan->path);

@@ -32,8 +32,9 @@ struct db_plan {
     bool durable;   // commit = fsync; else db_sync now and then
 };
 
-/* ST_IO (logged): not a directory, on a network file system, locked by another writer,
- * refused by LMDB; ST_NOTFOUND (not logged): read_only and there is none. */
+/* ST_IO (logged): not a directory, locked by another writer, refused by LMDB; ST_INVALID
+ * (logged): on a network file system; ST_NOTFOUND (not logged): read_only and there is
+ * none. */
 MUST_USE enum status db_open(const struct db_plan *plan, struct db **out);
 void db_close(struct db *d); // NULL is fine
 

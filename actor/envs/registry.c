@@ -15,7 +15,7 @@ const struct env_kind *const env_kinds[] = {&env_bandit, &env_chain, &env_crypt,
 
 enum status env_find(const char *task, const struct env_kind **out)
 {
-    const char *names[TASKS_MAX];
+    const char *names[TASKS_MAX] = {NULL};
     int count = 0;
 
     for (int k = 0; env_kinds[k] != NULL; k++) {

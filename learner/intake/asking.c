@@ -49,6 +49,13 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
     return true;
 }
 
+static void leave_queue(void *asking, uint32_t caption)
+{
+    const struct asking *a = asking;
+
+    (void)queue_remove(a->queue, caption);
+}
+
 enum status asking_open(const struct io_plan *plan, struct post *post,
                         struct lexicon *captions, struct asking **out)
 {
@@ -65,6 +72,7 @@ enum status asking_open(const struct io_plan *plan, struct post *post,
     for (int i = 0; i < ASKING_LEASES_MOST; i++) {
         a->spare[i] = (uint16_t)(ASKING_LEASES_MOST - 1 - i);
     }
+    lexicon_on_forget(captions, leave_queue, a);
     const enum status st = ledger_scan(plan->ledger, 1, 0, load_entry, a);
     if (st != ST_OK) {
         asking_close(a);
@@ -72,7 +80,9 @@ enum status asking_open(const struct io_plan *plan, struct post *post,
     }
     a->durable = a->offers;
     for (uint32_t i = 0; i < lexicon_count(captions); i++) {
-        asking_met(a, i);
+        if (lexicon_at(captions, i)->len > 0) {
+            asking_met(a, i);
+        }
     }
     *out = a;
     return ST_OK;

@@ -418,7 +418,7 @@ static void report(struct io *io)
     c->segments_forced = replay_forced(io->plan.replay);
     c->store_live_bytes = replay_live_bytes(io->plan.replay);
     c->store_file_ratio = replay_file_ratio(io->plan.replay);
-    c->captions = lexicon_count(io->captions);
+    c->captions = lexicon_known(io->captions);
     c->lexicon_full = lexicon_full(io->captions);
     c->bytes_in = b->bytes_in;
     c->bytes_out = b->bytes_out;

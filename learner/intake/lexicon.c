@@ -11,18 +11,29 @@ enum {
     BLOCK = 4096, // captions of one block; blocks never move
     BLOCKS_MAX = LEXICON_MAX / BLOCK,
     TEXT_CHUNK = 1 << 18,
-    SLOTS_MIN = 8192
+    SLOTS_MIN = 8192,
+    TEXT_STEP = 16, // a text's room: a multiple, so that it serves again
+    TEXT_SIZES = (SEGMENT_TEXT_MAX + TEXT_STEP) / TEXT_STEP,
+    FORGET_SHARE = 64,
+    AGES = 1024,
+    PATIENCE = 65536 // captions turned away between two tries to forget some
 };
 
 struct lexicon {
     struct caption *block[BLOCKS_MAX];
-    uint32_t count, saved, next_save; // saved: numbers below it are in the store
-    uint32_t *slot;                   // (slots) number + 1, 0 = free; linear probing
+    uint32_t count, known, most, next_save;
+    uint32_t fresh, free; // lists, number + 1
+    uint32_t *slot;       // (slots) number + 1, 0 = free; linear probing
     uint32_t slots;
     uint8_t *chunk; // texts; the one being filled, linked to the fuller ones
     size_t chunk_used;
-    uint64_t full;
-    bool told_full;
+    uint8_t *room[TEXT_SIZES]; // of texts forgotten, linked by their first bytes
+    struct hash128 *gone;      // (gone_cap) forgotten, not yet deleted from the store
+    uint32_t gone_count, gone_cap;
+    void (*forget)(void *ctx, uint32_t number);
+    void *forget_ctx;
+    uint64_t full, patience;
+    bool told_full, told_forgets;
 };
 
 /* As stored under its key; the text follows. */
@@ -38,6 +49,23 @@ enum { CHUNK_HEAD = sizeof(void *) };
 uint32_t lexicon_count(const struct lexicon *c)
 {
     return c->count;
+}
+
+uint32_t lexicon_known(const struct lexicon *c)
+{
+    return c->known;
+}
+
+void lexicon_on_forget(struct lexicon *c, void (*forget)(void *ctx, uint32_t number),
+                       void *ctx)
+{
+    c->forget = forget;
+    c->forget_ctx = ctx;
+}
+
+void lexicon_set_most(struct lexicon *c, uint32_t most)
+{
+    c->most = most < LEXICON_MAX ? most : LEXICON_MAX;
 }
 
 struct caption *lexicon_at(struct lexicon *c, uint32_t number)
@@ -74,7 +102,9 @@ static void grow_slots(struct lexicon *c)
     c->slots *= 2;
     c->slot = mem_new(c->slots, sizeof(*c->slot));
     for (uint32_t i = 0; i < c->count; i++) {
-        put_slot(c, i);
+        if (look(c, i)->len > 0) {
+            put_slot(c, i);
+        }
     }
 }
 
@@ -91,7 +121,8 @@ int64_t lexicon_find(const struct lexicon *c, struct hash128 key)
 
 int64_t lexicon_find_prefix(const struct lexicon *c, uint64_t prefix)
 {
-    // Slots of one home are filled in the order of the numbers: the oldest comes first.
+    // Slots of one home are filled in the order of the numbers: the one met first comes
+    // first, unless it has a number that served before.
     for (uint32_t at = home(c, prefix); c->slot[at] != 0;
          at = (at + 1) & (c->slots - 1)) {
         if (look(c, c->slot[at] - 1)->key.lo >> 16 == prefix >> 16) {
@@ -103,33 +134,174 @@ int64_t lexicon_find_prefix(const struct lexicon *c, uint64_t prefix)
 
 static const uint8_t *keep_text(struct lexicon *c, struct bytes text)
 {
-    if (c->chunk == NULL || c->chunk_used + text.len > TEXT_CHUNK) {
-        uint8_t *chunk = mem_new(1, TEXT_CHUNK);
-        memcpy(chunk, &c->chunk, CHUNK_HEAD);
-        c->chunk = chunk;
-        c->chunk_used = CHUNK_HEAD;
+    const size_t size = (text.len - 1) / TEXT_STEP, bytes = (size + 1) * TEXT_STEP;
+    uint8_t *at = c->room[size];
+
+    if (at != NULL) {
+        memcpy(&c->room[size], at, sizeof(at));
+    } else {
+        if (c->chunk == NULL || c->chunk_used + bytes > TEXT_CHUNK) {
+            uint8_t *chunk = mem_new(1, TEXT_CHUNK);
+            memcpy(chunk, &c->chunk, CHUNK_HEAD);
+            c->chunk = chunk;
+            c->chunk_used = CHUNK_HEAD;
+        }
+        at = c->chunk + c->chunk_used;
+        c->chunk_used += bytes;
     }
-    uint8_t *at = c->chunk + c->chunk_used;
     memcpy(at, text.data, text.len);
-    c->chunk_used += text.len;
     return at;
 }
 
-static struct caption *add(struct lexicon *c, struct hash128 key, struct bytes text)
+static uint32_t take_number(struct lexicon *c)
 {
-    if (2 * (c->count + 1) > c->slots) {
-        grow_slots(c);
+    if (c->free != 0) {
+        const uint32_t number = c->free - 1;
+        c->free = lexicon_at(c, number)->next;
+        return number;
     }
     if (c->count % BLOCK == 0) {
         c->block[c->count / BLOCK] = mem_new(BLOCK, sizeof(struct caption));
     }
-    const uint32_t number = c->count++;
+    return c->count++;
+}
+
+static uint32_t add(struct lexicon *c, struct hash128 key, struct bytes text)
+{
+    if (2 * (c->known + 1) > c->slots) {
+        grow_slots(c);
+    }
+    const uint32_t number = take_number(c);
     struct caption *p = lexicon_at(c, number);
-    p->key = key;
-    p->text = keep_text(c, text);
-    p->len = (uint8_t)text.len;
+    *p = (struct caption){
+        .key = key, .text = keep_text(c, text), .len = (uint8_t)text.len};
+    c->known++;
     put_slot(c, number);
-    return p;
+    return number;
+}
+
+/* ---- the bound ---- */
+
+static bool may_go(const struct caption *p, uint64_t visits)
+{
+    return p->len > 0 && !p->fresh && p->lease == 0 && p->visits <= visits &&
+           (p->state == CAPTION_NEW || p->state == CAPTION_QUEUED);
+}
+
+/* Empties the caption's slot; what could not be found any more then moves up. */
+static void take_slot(struct lexicon *c, uint32_t number)
+{
+    const uint32_t mask = c->slots - 1;
+    uint32_t at = home(c, look(c, number)->key.lo);
+
+    while (c->slot[at] != number + 1) {
+        at = (at + 1) & mask;
+    }
+    for (uint32_t next = (at + 1) & mask; c->slot[next] != 0;
+         next = (next + 1) & mask) {
+        const uint32_t from = home(c, look(c, c->slot[next] - 1)->key.lo);
+        if (((next - from) & mask) >= ((next - at) & mask)) {
+            c->slot[at] = c->slot[next];
+            at = next;
+        }
+    }
+    c->slot[at] = 0;
+}
+
+static void forget_one(struct lexicon *c, uint32_t number)
+{
+    struct caption *p = lexicon_at(c, number);
+    const size_t size = (p->len - 1u) / TEXT_STEP;
+    uint8_t *text = (uint8_t *)(uintptr_t)p->text; // ours, lent as const
+
+    if (c->forget != NULL) {
+        c->forget(c->forget_ctx, number);
+    }
+    take_slot(c, number);
+    memcpy(text, &c->room[size], sizeof(text));
+    c->room[size] = text;
+    if (c->gone_count == c->gone_cap) {
+        const uint32_t cap = c->gone_cap == 0 ? 1024 : 2 * c->gone_cap;
+        c->gone = mem_grow(c->gone, c->gone_cap, cap, sizeof(*c->gone));
+        c->gone_cap = cap;
+    }
+    c->gone[c->gone_count++] = p->key;
+    *p = (struct caption){.next = c->free};
+    c->free = number + 1;
+    c->known--;
+}
+
+/* Of those that came at most `visits` times: the update up to which `want` of them, or as
+ * many as there are, were met last. */
+static uint64_t longest_ago(struct lexicon *c, uint64_t visits, uint32_t want)
+{
+    uint32_t of_age[AGES] = {0}, sum = 0;
+    uint64_t newest = 0;
+
+    for (uint32_t i = 0; i < c->count; i++) {
+        newest = look(c, i)->last > newest ? look(c, i)->last : newest;
+    }
+    const uint64_t width = newest / AGES + 1;
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (may_go(look(c, i), visits)) {
+            of_age[look(c, i)->last / width]++;
+        }
+    }
+    for (uint64_t age = 0; age < AGES; age++) {
+        sum += of_age[age];
+        if (sum >= want) {
+            return (age + 1) * width - 1;
+        }
+    }
+    return newest;
+}
+
+/* Makes room for new captions. Stops at `want` even where many were met at once. */
+static void forget_some(struct lexicon *c)
+{
+    const uint32_t want = c->most / FORGET_SHARE + 1, before = c->known;
+
+    for (uint64_t visits = 1; before - c->known < want && visits < UINT64_MAX / 2;
+         visits *= 2) {
+        const uint64_t last = longest_ago(c, visits, want - (before - c->known));
+        for (uint32_t i = 0; i < c->count && before - c->known < want; i++) {
+            if (may_go(look(c, i), visits) && look(c, i)->last <= last) {
+                forget_one(c, i);
+            }
+        }
+    }
+    if (!c->told_forgets && c->known < before) {
+        c->told_forgets = true;
+        LOG_INFO(
+            "LEXICON-FORGETS",
+            "%u distinct captions are known: those without a label that came least "
+            "and longest ago make room from now on",
+            before);
+    }
+}
+
+/* False: full of captions that must stay. */
+static bool make_room(struct lexicon *c)
+{
+    if (c->known < c->most) {
+        return true;
+    }
+    if (c->patience == 0) {
+        forget_some(c);
+        c->patience = c->known < c->most ? 0 : PATIENCE;
+    }
+    if (c->known < c->most) {
+        return true;
+    }
+    c->patience--;
+    c->full++;
+    if (!c->told_full) {
+        c->told_full = true;
+        LOG_WARN("LEXICON-FULL",
+                 "%u distinct captions have been asked about, new ones are not asked",
+                 c->most);
+    }
+    return false;
 }
 
 int64_t lexicon_meet(struct lexicon *c, struct bytes text, struct hash128 key,
@@ -142,19 +314,15 @@ int64_t lexicon_meet(struct lexicon *c, struct bytes text, struct hash128 key,
         return -1;
     }
     if (number < 0) {
-        if (c->count == LEXICON_MAX) {
-            c->full++;
-            if (!c->told_full) {
-                c->told_full = true;
-                LOG_WARN("LEXICON-FULL",
-                         "%d distinct captions are known, new ones are not asked",
-                         LEXICON_MAX);
-            }
+        if (!make_room(c)) {
             return -1;
         }
-        p = add(c, key, text);
+        number = add(c, key, text);
+        p = lexicon_at(c, (uint32_t)number);
         p->first = update;
-        number = (int64_t)c->count - 1;
+        p->fresh = true;
+        p->next = c->fresh;
+        c->fresh = (uint32_t)number + 1;
     } else {
         p = lexicon_at(c, (uint32_t)number);
         if (!bytes_equal(bytes_of(p->text, p->len), text)) {
@@ -187,7 +355,7 @@ static void load(void *ctx, struct hash128 key, struct bytes row)
     struct lexicon *c = ctx;
     struct stored s;
 
-    if (row.len < sizeof(s) || c->count == LEXICON_MAX) {
+    if (row.len < sizeof(s) || c->known == c->most) {
         return;
     }
     memcpy(&s, row.data, sizeof(s));
@@ -195,7 +363,7 @@ static void load(void *ctx, struct hash128 key, struct bytes row)
         return;
     }
     struct caption *p =
-        add(c, key, bytes_of((const char *)row.data + sizeof(s), s.len));
+        lexicon_at(c, add(c, key, bytes_of((const char *)row.data + sizeof(s), s.len)));
     p->visits = s.visits;
     p->first = s.first;
     p->last = s.last;
@@ -210,6 +378,7 @@ enum status lexicon_open(struct replay *r, struct lexicon **out)
     struct replay_view *view = NULL;
     enum status st;
 
+    c->most = LEXICON_MAX;
     c->slots = SLOTS_MIN;
     c->slot = mem_new(c->slots, sizeof(*c->slot));
     st = replay_view_open(r, &view);
@@ -221,7 +390,6 @@ enum status lexicon_open(struct replay *r, struct lexicon **out)
         lexicon_close(c);
         return st;
     }
-    c->saved = c->count;
     *out = c;
     return ST_OK;
 }
@@ -241,6 +409,7 @@ void lexicon_close(struct lexicon *c)
         c->chunk = before;
     }
     mem_free(c->slot);
+    mem_free(c->gone);
     mem_free(c);
 }
 
@@ -264,13 +433,19 @@ static enum status put(struct replay *r, struct caption *p)
 
 bool lexicon_any_new(const struct lexicon *c)
 {
-    return c->saved < c->count;
+    return c->fresh != 0 || c->gone_count > 0;
 }
 
 enum status lexicon_put_new(struct lexicon *c, struct replay *r)
 {
-    for (; c->saved < c->count; c->saved++) {
-        TRY(put(r, lexicon_at(c, c->saved)));
+    for (; c->gone_count > 0; c->gone_count--) { // first: one may be back by now
+        TRY(replay_delete_caption(r, c->gone[c->gone_count - 1]));
+    }
+    while (c->fresh != 0) {
+        struct caption *p = lexicon_at(c, c->fresh - 1);
+        TRY(put(r, p));
+        c->fresh = p->next;
+        p->fresh = false;
     }
     return ST_OK;
 }

@@ -5,7 +5,11 @@
  * New ones are written with the segment that brought them, counts now and then. Numbers
  * (0, 1, ...) name captions within this process only. I/O thread.
  *
- * Memory grows by chunks with the captions met, up to LEXICON_MAX of them. */
+ * Bounded: beyond LEXICON_MAX of them, 1/64 of that many are forgotten at a time, here and
+ * in the store: none that a judge holds or has answered (the state is neither NEW nor
+ * QUEUED), first those that came once at most, then twice, four times, ...; of these the
+ * one met last longest ago first. What comes again is new. Memory grows by chunks with the
+ * captions met: 150 to 400 bytes each, so 0.3 to 0.8 GB at most. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +18,7 @@
 #include "common/base/hash.h"
 #include "learner/store/replay.h"
 
-enum { LEXICON_MAX = 1 << 22 };
+enum { LEXICON_MAX = 1 << 21 };
 
 /* How far the label is; rank 0. */
 enum caption_state {
@@ -29,17 +33,19 @@ enum caption_state {
 struct caption {
     struct hash128 key;
     const uint8_t *text; // stays where it is
-    uint8_t len;
-    uint8_t strength;     // the largest met
-    uint8_t state;        // enum caption_state
-    uint8_t tries;        // failed answers
-    bool dirty;           // counts are newer than the store's
-    uint16_t attempt;     // of the question asked last
-    uint16_t lease;       // of asking.c, + 1; 0 = none
-    uint16_t answered;    // attempt that was answered last, 0 = none
-    uint32_t yes, no;     // votes of the game's truth
-    uint64_t visits;      // emissions
-    uint64_t offered;     // visits told to rank 0; ranks > 0
+    uint8_t len;         // 0: the number is free
+    uint8_t strength;    // the largest met
+    uint8_t state;       // enum caption_state
+    uint8_t tries;       // failed answers
+    bool dirty;          // counts are newer than the store's
+    bool fresh;          // not in the store yet
+    uint16_t attempt;    // of the question asked last
+    uint16_t lease;      // of asking.c, + 1; 0 = none
+    uint16_t answered;   // attempt that was answered last, 0 = none
+    uint32_t yes, no;    // votes of the game's truth
+    uint32_t next;       // of those that are fresh, or of the free numbers; + 1, 0 ends
+    uint64_t visits;     // emissions
+    uint64_t offered;    // visits told to rank 0; ranks > 0
     uint64_t first, last; // updates at which it was met
     uint64_t ready_ms;    // DELAYED: when to ask again
 };
@@ -49,7 +55,13 @@ struct lexicon;
 MUST_USE enum status lexicon_open(struct replay *r, struct lexicon **out);
 void lexicon_close(struct lexicon *c); // NULL is fine; lexicon_save first
 
-uint32_t lexicon_count(const struct lexicon *c);
+/* Called with a caption's number before it is forgotten. */
+void lexicon_on_forget(struct lexicon *c, void (*forget)(void *ctx, uint32_t number),
+                       void *ctx);
+void lexicon_set_most(struct lexicon *c, uint32_t most); // for tests; <= LEXICON_MAX
+
+uint32_t lexicon_count(const struct lexicon *c); // all numbers are below; some are free
+uint32_t lexicon_known(const struct lexicon *c); // captions
 struct caption *lexicon_at(struct lexicon *c, uint32_t number);
 /* -1: not known. */
 int64_t lexicon_find(const struct lexicon *c, struct hash128 key);
@@ -57,14 +69,15 @@ int64_t lexicon_find(const struct lexicon *c, struct hash128 key);
  * them; -1: none. */
 int64_t lexicon_find_prefix(const struct lexicon *c, uint64_t prefix);
 
-/* Met `visits` times more. Makes it when new. -1: empty, too long, or the table is full
- * (counted). */
+/* Met `visits` times more. Makes it when new, which may forget others. -1: empty, too
+ * long, or the table is full of what must not be forgotten (counted). */
 int64_t lexicon_meet(struct lexicon *c, struct bytes text, struct hash128 key,
                      uint64_t visits, int truth, int strength, uint64_t update);
 int lexicon_truth(const struct caption *c); // the majority: 1, 0, or -1
 uint64_t lexicon_full(const struct lexicon *c);
 
-/* Inside a transaction: writes those that are new since the last call. */
+/* Inside a transaction: writes those that are new since the last call, and deletes what
+ * was forgotten. */
 bool lexicon_any_new(const struct lexicon *c);
 MUST_USE enum status lexicon_put_new(struct lexicon *c, struct replay *r);
 /* Writes changed counts of at most `most` captions, going round; true in *all when

@@ -18,6 +18,13 @@ struct offers {
     int left; // that training has room for
 };
 
+static void leave_queue(void *offers, uint32_t caption)
+{
+    const struct offers *o = offers;
+
+    (void)queue_remove(o->queue, caption);
+}
+
 struct offers *offers_new(struct lexicon *captions, struct ring *to_training)
 {
     struct offers *o = mem_new(1, sizeof(*o));
@@ -26,6 +33,7 @@ struct offers *offers_new(struct lexicon *captions, struct ring *to_training)
     o->to_training = to_training;
     o->queue = queue_new(WAITING_MOST);
     o->left = UPDATE_MOST;
+    lexicon_on_forget(captions, leave_queue, o);
     return o;
 }
 

@@ -322,6 +322,13 @@ enum status replay_put_caption(struct replay *r, struct hash128 key, struct byte
     return db_put(&r->txn, CAPTIONS, bytes_of(&key, sizeof(key)), row, false);
 }
 
+enum status replay_delete_caption(struct replay *r, struct hash128 key)
+{
+    const enum status st = db_delete(&r->txn, CAPTIONS, bytes_of(&key, sizeof(key)));
+
+    return st == ST_NOTFOUND ? ST_OK : st;
+}
+
 struct pruning {
     uint64_t below, found[256];
     int count;

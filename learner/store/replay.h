@@ -52,6 +52,7 @@ MUST_USE enum status replay_put_meta(struct replay *r, const char *key,
                                      struct bytes value);
 MUST_USE enum status replay_put_caption(struct replay *r, struct hash128 key,
                                         struct bytes row);
+MUST_USE enum status replay_delete_caption(struct replay *r, struct hash128 key);
 MUST_USE enum status replay_commit(struct replay *r);
 
 /* Inside a transaction. Eviction may take serials <= `serial` (trained, and before the

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/rng.h"
 #include "learner/intake/lexicon.h"
 #include "learner/intake/queue.h"
@@ -110,6 +111,121 @@ static void texts_that_share_a_key_are_not_mixed_up(void **state)
     lexicon_close(c);
 }
 
+static const char *caption(int i)
+{
+    static char text[64];
+
+    snprintf(text, sizeof(text), "caption %d", i);
+    return text;
+}
+
+static int known_of(const struct lexicon *c, int from, int to)
+{
+    int known = 0;
+
+    for (int i = from; i < to; i++) {
+        const int64_t n = lexicon_find(c, hash_128(bytes_text(caption(i))));
+        known += n >= 0;
+        if (n >= 0) { // and it is itself
+            const struct caption *p = lexicon_at((struct lexicon *)c, (uint32_t)n);
+            assert_true(bytes_equal(bytes_of(p->text, p->len), bytes_text(caption(i))));
+        }
+    }
+    return known;
+}
+
+static int forgotten;
+
+static void note_forgotten(void *ctx, uint32_t number)
+{
+    assert_int_equal(lexicon_at(ctx, number)->visits, 1);
+    forgotten++;
+}
+
+static void
+a_full_lexicon_forgets_unlabelled_captions_that_came_once_long_ago(void **state)
+{
+    struct lexicon *c = NULL;
+
+    (void)state;
+    forgotten = 0;
+    assert_int_equal(lexicon_open(replay, &c), ST_OK);
+    lexicon_set_most(c, 3000);
+    lexicon_on_forget(c, note_forgotten, c);
+    for (int i = 0; i < 3000; i++) { // labelled, often, once long ago, once of late
+        const int64_t n =
+            meet(c, caption(i), i / 500 == 2 ? 5 : 1, -1, i < 2000 ? 1 : 9);
+        lexicon_at(c, (uint32_t)n)->state =
+            i < 1000 ? CAPTION_LABELLED : CAPTION_QUEUED;
+    }
+    save(c);
+    for (int i = 3000; i < 3400; i++) {
+        assert_true(meet(c, caption(i), 1, -1, 10) >= 0);
+    }
+    assert_true(lexicon_known(c) <= 3000 && lexicon_known(c) >= 2900);
+    assert_int_equal(known_of(c, 0, 1000), 1000);
+    assert_int_equal(known_of(c, 1000, 1500), 500);
+    assert_int_equal(known_of(c, 1500, 2000), 500 - forgotten);
+    assert_int_equal(known_of(c, 2000, 3400), 1400);
+    assert_in_range(forgotten, 400, 500);
+    meet(c, caption(1999), 1, -1, 11); // back again, or still there
+    save(c);
+    const uint32_t known = lexicon_known(c);
+    lexicon_close(c);
+    assert_int_equal(lexicon_open(replay, &c), ST_OK);
+    assert_int_equal(lexicon_known(c), known);
+    assert_int_equal(known_of(c, 0, 1500), 1500);
+    assert_int_equal(known_of(c, 1999, 3400), 1401);
+    lexicon_close(c);
+}
+
+static void labelled_captions_are_never_forgotten(void **state)
+{
+    struct lexicon *c = NULL;
+
+    (void)state;
+    assert_int_equal(lexicon_open(replay, &c), ST_OK);
+    lexicon_set_most(c, 1000);
+    for (int i = 0; i < 1000; i++) {
+        lexicon_at(c, (uint32_t)meet(c, caption(i), 1, -1, 1))->state =
+            CAPTION_LABELLED;
+    }
+    save(c);
+    harness_stderr_begin();
+    assert_int_equal(meet(c, caption(1000), 1, -1, 2), -1);
+    assert_int_equal(meet(c, caption(1001), 1, -1, 2), -1);
+    assert_non_null(strstr(harness_stderr_end(), "LEXICON-FULL"));
+    assert_int_equal(lexicon_full(c), 2);
+    assert_int_equal(known_of(c, 0, 1000), 1000);
+    lexicon_close(c);
+}
+
+static void memory_is_flat_however_many_captions_come(void **state)
+{
+    enum { MOST = 20000, MET = 200000 };
+    struct lexicon *c = NULL;
+    double half = 0;
+
+    (void)state;
+    assert_int_equal(lexicon_open(replay, &c), ST_OK);
+    lexicon_set_most(c, MOST);
+    for (int i = 0; i < MET; i++) {
+        assert_true(meet(c, caption(i), 1, -1, (uint64_t)i / 100) >= 0);
+        if (i % 200 == 0) {
+            assert_int_equal(replay_begin(replay), ST_OK);
+            assert_int_equal(lexicon_put_new(c, replay), ST_OK);
+            assert_int_equal(replay_commit(replay), ST_OK);
+        }
+        half = i == MET / 2 ? mem_anon_mb() : half;
+    }
+    assert_true(mem_anon_mb() - half < 1);
+    assert_in_range(lexicon_count(c), MOST - MOST / 64, MOST);
+    // What is known is found, though numbers, rooms and slots have served ten times over.
+    assert_int_equal(known_of(c, 0, MET), lexicon_known(c));
+    assert_int_equal(known_of(c, MET - MOST / 2, MET), MOST / 2);
+    lexicon_close(c);
+}
+
 static void the_queue_gives_the_heaviest_or_the_oldest(void **state)
 {
     struct queue *q = queue_new(4);
@@ -180,6 +296,9 @@ int main(void)
         TEST(a_caption_is_one_entry_however_often_it_comes),
         TEST(captions_survive_a_restart),
         TEST(texts_that_share_a_key_are_not_mixed_up),
+        TEST(a_full_lexicon_forgets_unlabelled_captions_that_came_once_long_ago),
+        TEST(labelled_captions_are_never_forgotten),
+        TEST(memory_is_flat_however_many_captions_come),
         TEST(the_queue_gives_the_heaviest_or_the_oldest),
         TEST(the_queue_agrees_with_a_plain_search),
     };

@@ -313,7 +313,7 @@ static void a_run_survives_mpirun_and_minos_and_leaves_nothing_in_memory(void **
     audit_balances();
 }
 
-/* 6 s: actors and judges are given up after 5, and come back. */
+/* 5.5 s: actors and judges are given up after 5, and come back. */
 static void who_stands_still_for_a_while_goes_on(void **state)
 {
     static const char *const programs[] = {"minos-actor", "minos-judge",
@@ -328,11 +328,11 @@ static void who_stands_still_for_a_while_goes_on(void **state)
     }
     kill(stopped[0], SIGSTOP);
     kill(stopped[1], SIGSTOP);
-    clock_sleep_ms(6000);
+    clock_sleep_ms(5500);
     kill(stopped[2], SIGSTOP);
     kill(stopped[0], SIGCONT);
     kill(stopped[1], SIGCONT);
-    clock_sleep_ms(4000);
+    clock_sleep_ms(3500);
     kill(stopped[2], SIGCONT);
     wait_steps(number_in("progress.json", "env_steps") + 20000);
     kill(pid, SIGINT);

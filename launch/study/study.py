@@ -3,7 +3,7 @@
 curves out of them.
 
     study.py run LIST [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
-    study.py table LIST [...]        Markdown, all rows of the lists
+    study.py table LIST [...] [--columns=depth_2,depth,experience,scout]   Markdown
     study.py plot LIST --out=FILE.svg [--only=REGEX]
 
 LIST is a text file; its results are appended to results/NAME.jsonl beside it, one JSON
@@ -248,26 +248,49 @@ def grouped(args):
     return rows
 
 
+def mean(values, form):
+    return form % (sum(values) / len(values)) if values else ""
+
+
+def column(results, part, key):
+    return [r[part][key] for r in results if r[part].get(key) is not None]
+
+
 def cmd_table(args):
-    print("| row | seeds | success IQM (95 %) | least | greedy IQM | return | depth "
-          "| training s | steps/s |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    if args.columns:
+        return table_of_means(args, args.columns.split(","))
+    print("| row | seeds | success IQM (95 %) | least | greedy IQM | entropy | labels "
+          "| labelled helpful | training s | steps/s |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for row, results in grouped(args).items():
-        def column(part, key):
-            return [r[part][key] for r in results if r[part].get(key) is not None]
-
-        sampled, greedy = column("sampled", "success_rate"), column("greedy", "success_rate")
+        sampled = column(results, "sampled", "success_rate")
+        greedy = column(results, "greedy", "success_rate")
         low, high = interval(sampled)
-
-        def mean(values, form):
-            return form % (sum(values) / len(values)) if values else ""
-
+        entropy = [r["curve"][-1][3] for r in results if r["curve"]]
+        helpful = [r["helpful_share"] for r in results if r.get("helpful_share")]
         print(f"| {row} | {len(results)} | {iqm(sampled):.3f} ({low:.3f}–{high:.3f}) "
-              f"| {min(sampled):.3f} | {iqm(greedy):.3f} "
-              f"| {mean(column('sampled', 'return_mean'), '%.2f')} "
-              f"| {mean(column('sampled', 'depth_mean'), '%.2f')} "
-              f"| {mean(column('summary', 'seconds'), '%.0f')} "
-              f"| {mean(column('summary', 'sps'), '%.0f')} |")
+              f"| {min(sampled):.3f} | {iqm(greedy):.3f} | {mean(entropy, '%.2f')} "
+              f"| {mean(column(results, 'summary', 'labels'), '%.0f')} "
+              f"| {mean(helpful, '%.4f')} "
+              f"| {mean(column(results, 'summary', 'seconds'), '%.0f')} "
+              f"| {mean(column(results, 'summary', 'sps'), '%.0f')} |")
+    return 0
+
+
+def table_of_means(args, names):
+    """What minos eval measures: the mean over seeds, each seed's own, and how wide the
+    95 % interval over the episodes of one seed is."""
+    print("| row | seeds | " + " | ".join(names) + " |")
+    print("|---|---|" + "---|" * len(names))
+    for row, results in grouped(args).items():
+        cells = []
+        for name in names:
+            values = column(results, "sampled", name + "_mean")
+            wide = column(results, "sampled",
+                          "ci95" if name == "return" else name + "_ci95")
+            each = ", ".join("%.3g" % v for v in values)
+            cells.append(f"{mean(values, '%.3g')} ({each}; ±{mean(wide, '%.2g')} each)")
+        print(f"| {row} | {len(results)} | " + " | ".join(cells) + " |")
     return 0
 
 
@@ -321,6 +344,7 @@ def main():
     parser.add_argument("--bin", default=os.path.join(TOP, "build", "bin"))
     parser.add_argument("--work", default=os.path.join(TOP, "runs", "study"))
     parser.add_argument("--out", default="")
+    parser.add_argument("--columns", default="")
     args = parser.parse_args()
     try:
         return {"run": cmd_run, "table": cmd_table, "plot": cmd_plot}[args.command](args)

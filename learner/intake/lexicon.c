@@ -378,7 +378,9 @@ enum status lexicon_open(struct replay *r, struct lexicon **out)
     struct replay_view *view = NULL;
     enum status st;
 
-    c->most = LEXICON_MAX;
+    // Rows take 100 to 400 bytes of a store that is as large as its segments may be.
+    const uint64_t room = replay_max_bytes(r) / LEXICON_STORE_BYTES;
+    c->most = room < LEXICON_MAX ? (uint32_t)room : LEXICON_MAX;
     c->slots = SLOTS_MIN;
     c->slot = mem_new(c->slots, sizeof(*c->slot));
     st = replay_view_open(r, &view);

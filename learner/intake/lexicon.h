@@ -18,7 +18,10 @@
 #include "common/base/hash.h"
 #include "learner/store/replay.h"
 
-enum { LEXICON_MAX = 1 << 21 };
+enum {
+    LEXICON_MAX = 1 << 21,
+    LEXICON_STORE_BYTES = 512 // of --store-mb for each: fewer in a smaller store
+};
 
 /* How far the label is; rank 0. */
 enum caption_state {

@@ -8,9 +8,10 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "learner/intake/naming.h"
+#include "learner/intake/vetting.h"
 #include "learner/store/counts.h"
 
-enum { PEER_BUCKETS = 1024, STOP_MS = 500, GO_BACK_MS = 1000 };
+enum { PEER_BUCKETS = 1024, STOP_MS = 500, GO_BACK_MS = 1000, GONE_MOST = 16 };
 
 struct members {
     const struct io_plan *plan;
@@ -19,6 +20,8 @@ struct members {
     struct member *list;
     int count, cap;
     int bucket[PEER_BUCKETS];
+    struct replay_member gone[GONE_MOST]; // to be deleted from the store
+    int gone_count;
     bool any_dirty, stopping;
     uint64_t stop_ms;
     uint64_t refusals, lost;
@@ -55,9 +58,10 @@ static void set_peer(struct members *s, int index, const struct bus_peer *peer)
     struct member *m = &s->list[index];
 
     unchain(s, index);
-    // A routing id belongs to one process: whoever had it before is not there any more.
+    // A routing id is one process's: whoever had it before is not there any more.
     for (int i = s->bucket[bucket_of(peer)]; i >= 0; i = s->list[i].next_of_peer) {
         if (same_peer(&s->list[i].peer, peer)) {
+            s->list[i].alive = s->list[i].alive && i == index;
             unchain(s, i);
             break;
         }
@@ -76,6 +80,38 @@ static int add_member(struct members *s, const struct replay_member *row)
     }
     s->list[s->count] = (struct member){.row = *row, .next_of_peer = -1};
     return s->count++;
+}
+
+/* The row of one that is forgotten serves again. */
+static void replace_member(struct members *s, int index,
+                           const struct replay_member *row)
+{
+    s->gone[s->gone_count++] = s->list[index].row;
+    unchain(s, index);
+    s->list[index] = (struct member){.row = *row, .next_of_peer = -1};
+}
+
+/* A row for an incarnation that is new here. -1: refused, there are too many. */
+static int make_member(struct members *s, const struct bus_peer *peer,
+                       const struct replay_member *row)
+{
+    const bool full = s->count >= VETTING_MEMBERS_MOST;
+    const int index = !full ? add_member(s, row)
+                      : s->gone_count == GONE_MOST // until the next commit
+                          ? -1
+                          : vetting_pick(s->list, s->count, s->plan->rank, row);
+
+    if (index < 0) {
+        post_refuse(s->post, peer, false,
+                    "this run knows %d incarnations of actors already", s->count);
+        s->refusals++;
+        return -1;
+    }
+    if (full) {
+        replace_member(s, index, row);
+    }
+    s->list[index].dirty = s->any_dirty = true;
+    return index;
 }
 
 struct member *members_at(struct members *s, int index)
@@ -262,9 +298,7 @@ static int name_fresh(struct members *s, const struct bus_peer *peer,
         s->refusals++;
         return -1;
     }
-    const int index = add_member(s, &row);
-    members_set_dirty(s, &s->list[index]);
-    return index;
+    return make_member(s, peer, &row);
 }
 
 /* A process that says it holds a number. -1: refused. */
@@ -285,9 +319,7 @@ static int know_again(struct members *s, const struct bus_peer *peer,
         }
         (void)text_format(row.host, sizeof(row.host), "%.*s", (int)m->host.len,
                           (const char *)m->host.data);
-        const int made = add_member(s, &row);
-        members_set_dirty(s, &s->list[made]);
-        return made;
+        return make_member(s, peer, &row);
     }
     struct member *known = &s->list[index];
     if (known->row.nonce == 0 || known->row.nonce == m->nonce) {
@@ -299,6 +331,30 @@ static int know_again(struct members *s, const struct bus_peer *peer,
                 h->incarnation, known->row.host);
     s->refusals++;
     return -1;
+}
+
+/* Numbers that no actor of this run can have. */
+static bool is_possible(struct members *s, const struct bus_peer *peer,
+                        const struct frame_header *h, const struct msg_hello *m)
+{
+    const int known = members_by_number(s, h->actor, h->incarnation);
+    const uint64_t next = known >= 0 ? s->list[known].row.next_seq : 0;
+
+    if (h->actor > VETTING_NUMBER_MOST) {
+        post_refuse(s->post, peer, true, "actor %u: numbers go from 1 to %d", h->actor,
+                    VETTING_NUMBER_MOST);
+    } else if (m->first_unacked > next &&
+               !vetting_believes(s->plan->run_dir, s->plan->run, h->actor,
+                                 h->incarnation, m->first_unacked)) {
+        post_refuse(s->post, peer, true,
+                    "actor %u incarnation %u cannot have had %" PRIu64
+                    " segments acknowledged",
+                    h->actor, h->incarnation, m->first_unacked);
+    } else {
+        return true;
+    }
+    s->refusals++;
+    return false;
 }
 
 /* The actor knows that we acknowledged more than our store holds: it was lost. */
@@ -321,7 +377,6 @@ void members_on_hello(struct members *s, const struct bus_peer *peer,
 {
     struct msg_hello msg;
     const enum status st = codec_decode_hello(s->post->codec, frame, &msg);
-
     if (st != ST_OK) {
         post_bad(s->post, peer, st == ST_VERSION ? IO_BAD_PROTOCOL : IO_BAD_BODY,
                  codec_reason(s->post->codec));
@@ -331,7 +386,7 @@ void members_on_hello(struct members *s, const struct bus_peer *peer,
         post_bare(s->post, peer, FRAME_STOP, h->actor, h->incarnation);
         return;
     }
-    if (!fits_run(s, peer, h, &msg)) {
+    if (!fits_run(s, peer, h, &msg) || !is_possible(s, peer, h, &msg)) {
         return;
     }
     const bool named = h->actor != 0 && h->incarnation != 0;
@@ -380,11 +435,15 @@ void members_on_goodbye(struct members *s, struct member *m, uint64_t seq)
 
 bool members_dirty(const struct members *s)
 {
-    return s->any_dirty;
+    return s->any_dirty || s->gone_count > 0;
 }
 
 enum status members_put(struct members *s, struct replay *r)
 {
+    for (; s->gone_count > 0; s->gone_count--) {
+        const struct replay_member *gone = &s->gone[s->gone_count - 1];
+        TRY(replay_delete_member(r, gone->actor, gone->incarnation));
+    }
     for (int i = 0; s->any_dirty && i < s->count; i++) {
         if (s->list[i].dirty) {
             TRY(replay_put_member(r, &s->list[i].row));

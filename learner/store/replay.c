@@ -290,6 +290,14 @@ enum status replay_put_member(struct replay *r, const struct replay_member *m)
     return db_put(&r->txn, MEMBERS, db_u64(&key), bytes_of(m, sizeof(*m)), false);
 }
 
+enum status replay_delete_member(struct replay *r, uint32_t actor, uint32_t incarnation)
+{
+    const uint64_t key = (uint64_t)actor << 32 | incarnation;
+    const enum status st = db_delete(&r->txn, MEMBERS, db_u64(&key));
+
+    return st == ST_NOTFOUND ? ST_OK : st;
+}
+
 enum status replay_put_journal(struct replay *r, uint64_t update, struct bytes row)
 {
     struct bytes old;
@@ -386,6 +394,11 @@ uint64_t replay_top(const struct replay *r)
 uint64_t replay_bottom(const struct replay *r)
 {
     return r->now.bottom;
+}
+
+uint64_t replay_max_bytes(const struct replay *r)
+{
+    return r->max_bytes;
 }
 
 uint64_t replay_live_bytes(const struct replay *r)

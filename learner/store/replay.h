@@ -46,6 +46,8 @@ MUST_USE enum status replay_begin(struct replay *r);
 MUST_USE enum status replay_put_segment(struct replay *r, struct bytes frame,
                                         uint64_t *serial);
 MUST_USE enum status replay_put_member(struct replay *r, const struct replay_member *m);
+MUST_USE enum status replay_delete_member(struct replay *r, uint32_t actor,
+                                          uint32_t incarnation);
 MUST_USE enum status replay_put_journal(struct replay *r, uint64_t update,
                                         struct bytes row);
 MUST_USE enum status replay_put_meta(struct replay *r, const char *key,
@@ -63,8 +65,9 @@ uint64_t replay_forced(const struct replay *r); // how many since this open
 /* The next serial will be above `serial`: a store that was lost must not give numbers
  * that a checkpoint counts already. Before the first put. */
 void replay_start_after(struct replay *r, uint64_t serial);
-uint64_t replay_top(const struct replay *r);    // highest serial stored, 0 = none
-uint64_t replay_bottom(const struct replay *r); // lowest serial still there
+uint64_t replay_top(const struct replay *r);       // highest serial stored, 0 = none
+uint64_t replay_bottom(const struct replay *r);    // lowest serial still there
+uint64_t replay_max_bytes(const struct replay *r); // as opened
 uint64_t replay_live_bytes(const struct replay *r);
 double replay_file_ratio(const struct replay *r);   // file size / live bytes
 MUST_USE enum status replay_sync(struct replay *r); // helper thread; mdb_env_sync,

@@ -18,7 +18,7 @@ int main(int argc, char **argv)
     struct lexicon *c = NULL;
     char text[96];
 
-    CHECK(replay_open(harness_path(dir, "s"), 1, 64 << 20, &r) == ST_OK &&
+    CHECK(replay_open(harness_path(dir, "s"), 1, (uint64_t)1024 << 20, &r) == ST_OK &&
           lexicon_open(r, &c) == ST_OK);
     const double before = mem_anon_mb(), begin = clock_s(clock_system());
     for (long i = 0; i < captions; i++) {

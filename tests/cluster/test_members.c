@@ -7,6 +7,7 @@
 
 #include "common/base/file.h"
 #include "common/base/stop.h"
+#include "learner/intake/vetting.h"
 
 static struct twin t;
 static struct twin_actor a, b;
@@ -101,6 +102,124 @@ static void an_incarnation_is_never_given_twice_even_if_the_store_is_lost(void *
     actor_join(&b, 0);
     assert_int_equal(b.number, 1);
     assert_int_equal(b.incarnation, 2);
+}
+
+/* One hello as a process of its own would say it. */
+static void say_hello_as(uint64_t nonce, uint32_t number, uint32_t incarnation,
+                         uint64_t first_unacked)
+{
+    const struct frame_header h = {FRAME_HELLO, number != 0 ? TWIN_RUN : 0, number,
+                                   incarnation, 0};
+    const struct msg_hello m = {.host = bytes_text("host0"),
+                                .task = bytes_text("crypt-vault"),
+                                .spec_digest = 9,
+                                .environments = 1,
+                                .actions = SAMPLE_ACTIONS,
+                                .wanted_id = -1,
+                                .first_unacked = first_unacked,
+                                .nonce = nonce};
+
+    assert_int_equal(bus_send(a.root, NULL, codec_encode_hello(a.codec, &h, &m)),
+                     ST_OK);
+    twin_poll(&t);
+}
+
+static int rows;
+
+static void count_row(void *ctx, const struct replay_member *m)
+{
+    (void)ctx;
+    (void)m;
+    rows++;
+}
+
+static void count_rows(void)
+{
+    struct replay_view *v = NULL;
+
+    rows = 0;
+    assert_int_equal(replay_view_open(t.rank[0].replay, &v), ST_OK);
+    assert_int_equal(replay_view_members(v, count_row, NULL), ST_OK);
+    replay_view_close(v);
+}
+
+/* As many incarnations as a rank keeps, none of which has produced anything; they came
+ * and went in an earlier start. */
+static void fill_rows(void)
+{
+    char path[700];
+    struct replay *r = NULL;
+
+    twin_end(&t);
+    snprintf(path, sizeof(path), "%s/store/rank-0", t.dir);
+    assert_int_equal(replay_open(path, TWIN_RUN, t.store_bytes, &r), ST_OK);
+    assert_int_equal(replay_begin(r), ST_OK);
+    for (uint32_t i = 1; i < VETTING_MEMBERS_MOST; i++) {
+        const struct replay_member m = {
+            .actor = 10 + i, .incarnation = 1, .environments = 1, .nonce = i};
+        assert_int_equal(replay_put_member(r, &m), ST_OK);
+    }
+    assert_int_equal(replay_commit(r), ST_OK);
+    replay_close(r);
+    twin_start(&t);
+}
+
+static void hellos_without_end_take_no_rows_without_end(void **state)
+{
+    (void)state;
+    actor_join(&b, 7);
+    actor_produce(&b, 2);
+    exchange();
+    fill_rows();
+    say_hello_as(1, 60000, 1,
+                 0); // no row serves: their incarnations would be forgotten
+    actor_poll(&a);
+    assert_non_null(strstr(a.reason, "4096 incarnations of actors"));
+    assert_false(a.final);
+    count_rows();
+    assert_int_equal(rows, VETTING_MEMBERS_MOST);
+    actor_join(&b, 7);
+    for (int i = 0; i < 12; i++) {
+        actor_bare(&b, FRAME_BEAT, 0);
+        twin_run_ms(&t, 500);
+    }
+    actor_join(&a, 10); // takes the row of the one that had this number before
+    assert_int_equal(a.number, 11);
+    assert_int_equal(a.incarnation, 2);
+    count_rows();
+    assert_int_equal(rows, VETTING_MEMBERS_MOST);
+    actor_produce(&b, 1);
+    exchange();
+    assert_int_equal(b.next, 3); // b's row stayed
+}
+
+static void who_says_hello_as_another_is_not_the_first_any_more(void **state)
+{
+    (void)state;
+    say_hello_as(1, 3, 1, 0);
+    say_hello_as(2, 4, 1, 0);
+    twin_run_ms(&t, 250);
+    assert_int_equal(t.rank[0].members, 1);
+}
+
+static void numbers_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    say_hello_as(1, 3, 1, (uint64_t)1 << 63);
+    actor_poll(&a);
+    assert_true(a.final);
+    assert_non_null(strstr(a.reason, "cannot have had 9223372036854775808 segments"));
+    say_hello_as(1, 70000, 1, 0);
+    actor_poll(&a);
+    assert_non_null(strstr(a.reason, "actor 70000: numbers go from 1 to 65536"));
+    count_rows();
+    assert_int_equal(rows, 0);
+    actor_join(&b, 0); // its sequence file says what it has produced
+    actor_produce(&b, 2);
+    exchange();
+    say_hello_as(102, b.number, b.incarnation, 3);
+    actor_poll(&a);
+    assert_non_null(strstr(a.reason, "cannot have had 3 segments"));
 }
 
 static void another_task_build_or_run_is_refused_with_both_values(void **state)
@@ -274,6 +393,9 @@ int main(void)
         TEST(two_living_actors_never_share_an_id),
         TEST(a_second_process_with_the_same_pair_is_refused_for_good),
         TEST(an_incarnation_is_never_given_twice_even_if_the_store_is_lost),
+        TEST(hellos_without_end_take_no_rows_without_end),
+        TEST(who_says_hello_as_another_is_not_the_first_any_more),
+        TEST(numbers_that_cannot_be_are_refused),
         TEST(another_task_build_or_run_is_refused_with_both_values),
         TEST(silence_is_presumed_death_until_the_actor_returns),
         TEST(a_stop_in_order_ends_when_all_have_said_goodbye),

@@ -9,6 +9,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/stop.h"
 #include "common/base/text.h"
 #include "common/nn/policy.h"
 
@@ -230,12 +231,13 @@ bool actor_drain(struct actor *a, int timeout_ms)
 
     a->running = false;
     while (link_joined(a->link) && link_unacked(a->link) > 0 &&
-           clock_ms(a->clock) < end) {
+           clock_ms(a->clock) < end && !stop_at_once()) {
         const enum status st = link_step(a->link);
         if (st != ST_OK && st != ST_CLOSED) {
             break;
         }
         link_wait(a->link, 20);
+        stop_poll();
     }
     link_goodbye(a->link);
     return link_unacked(a->link) == 0;

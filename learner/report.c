@@ -205,6 +205,8 @@ static bool count_verdict(void *report, const struct ledger_entry *e)
 {
     struct report *r = report;
 
+    // A question's attempt says in which start it was asked (learner/intake/asking.c).
+    r->answered_before += (e->question >> 8 & 0xff) != (r->train->plan.start & 0xff);
     if (e->verdict_kind < VERDICT_KINDS) {
         r->verdicts[e->verdict_kind]++;
     }
@@ -222,7 +224,6 @@ enum status report_read_ledger(struct report *r, struct ledger *l)
 static void add_judging(struct report *r, const struct train *t)
 {
     struct metrics_row *m = &r->row;
-    uint64_t answered = 0;
     char key[48];
 
     metrics_int(m, "captions", (int64_t)report_outside(&t->gauges, "captions"));
@@ -236,15 +237,14 @@ static void add_judging(struct report *r, const struct train *t)
         text_format(key, sizeof(key), "verdicts_%s",
                     verdict_kind_name((enum verdict_kind)k));
         metrics_int(m, key, (int64_t)r->verdicts[k]);
-        answered += r->verdicts[k];
     }
     metrics_int(m, "verdicts_late", (int64_t)r->verdicts_late);
     metrics_int(m, "tokens_in", (int64_t)r->tokens_in);
     metrics_int(m, "tokens_out", (int64_t)r->tokens_out);
     // What earlier starts asked is in the ledger, as far as it was answered.
-    metrics_int(
-        m, "questions_asked",
-        (int64_t)fmax((double)answered, report_outside(&t->gauges, "questions_asked")));
+    metrics_int(m, "questions_asked",
+                (int64_t)r->answered_before +
+                    (int64_t)report_outside(&t->gauges, "questions_asked"));
     metrics_int(m, "questions_duplicate",
                 (int64_t)report_outside(&t->gauges, "questions_duplicate"));
     metrics_int(m, "questions_expired",

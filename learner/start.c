@@ -268,6 +268,7 @@ static enum status open_intake(struct learner *l)
         .goal = l->goal.name,
         .goal_digest = l->goal.digest,
         .goal_text = bytes_of(l->goal.text, l->goal.len),
+        .needs_labels = l->train.reward.kind->needs_labels,
         .label_budget = (uint64_t)l->options.label_budget,
         .cursor = l->plan.resumed ? l->plan.manifest.cursor[rank] : 0,
         .ledger_serial = l->plan.resumed ? l->plan.manifest.ledger_serial : 0,

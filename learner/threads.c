@@ -62,7 +62,7 @@ static void *sync_thread(void *sync)
 
 static enum status train(struct learner *l)
 {
-    while (!l->train.stopping) {
+    while (!train_done(&l->train)) {
         TRY(train_step(&l->train));
         report_tick(&l->report, &l->train);
         if (stop_at_once()) {

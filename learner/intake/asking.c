@@ -79,7 +79,7 @@ enum status asking_open(const struct io_plan *plan, struct post *post,
         return st;
     }
     a->durable = a->offers;
-    for (uint32_t i = 0; i < lexicon_count(captions); i++) {
+    for (uint32_t i = 0; plan->needs_labels && i < lexicon_count(captions); i++) {
         if (lexicon_at(captions, i)->len > 0) {
             asking_met(a, i);
         }

@@ -44,6 +44,7 @@ struct io {
     struct version newest;
     uint64_t who_ms[STRANGERS];
     struct to_training backlog; // as told last
+    bool more; // the ring was left with records in it: it does not wake us
     bool backlog_told, saving, stopping, drained, ended, stop_told, export_due;
     uint64_t told_top, stop_ms, second_ms, report_ms, save_ms;
     uint64_t cpu_asking_ns; // without what intake spends on captions
@@ -54,6 +55,9 @@ static void on_met(void *ctx, uint32_t caption)
 {
     struct io *io = ctx;
 
+    if (!io->plan.needs_labels) {
+        return;
+    }
     if (io->asking != NULL) {
         asking_met(io->asking, caption);
     } else {
@@ -163,7 +167,7 @@ static void take_caption(struct io *io, const struct ring_caption *c)
             lexicon_meet(io->captions, text, hash_128(text), c->visits, c->truth,
                          c->strength, io->newest.update);
         if (number >= 0) {
-            asking_met(io->asking, (uint32_t)number);
+            on_met(io, (uint32_t)number);
         }
         io->cpu_asking_ns += clock_thread_cpu_ns() - cpu;
     }
@@ -220,8 +224,12 @@ static enum status take_records(struct io *io)
 {
     struct to_io m;
 
-    for (int i = 0; i < RECORDS_MOST && ring_pop(io->plan.rings.to_io, &m); i++) {
-        TRY(on_record(io, &m));
+    io->more = true;
+    for (int i = 0; i < RECORDS_MOST && io->more; i++) {
+        io->more = ring_pop(io->plan.rings.to_io, &m);
+        if (io->more) {
+            TRY(on_record(io, &m));
+        }
     }
     return ST_OK;
 }
@@ -470,7 +478,8 @@ static void wait_for_work(struct io *io, int timeout_ms)
     if (io->asking != NULL) {
         timeout_ms = asking_due_ms(io->asking, timeout_ms);
     }
-    (void)bus_wait(&io->post.socket, 1, fds, fds[1] >= 0 ? 2 : 1, ready, timeout_ms);
+    (void)bus_wait(&io->post.socket, 1, fds, fds[1] >= 0 ? 2 : 1, ready,
+                   io->more ? 0 : timeout_ms);
     if (ready[0]) {
         ring_clear_fd(io->plan.rings.to_io);
     }

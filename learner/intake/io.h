@@ -85,6 +85,7 @@ struct io_plan {
     const char *goal;  // name; rank 0
     struct hash128 goal_digest;
     struct bytes goal_text;
+    bool needs_labels;     // the reward reads them: else judges are asked nothing
     uint64_t label_budget; // 0 = none
     /* From the checkpoint that training goes on from; all 0 and NULL without one. */
     uint64_t cursor, older_cursor, ledger_serial;

@@ -11,7 +11,7 @@
  *   u32 n, then n u64            serials that this rank drew (pass 0), ascending
  *   u64 ledger_serial            verdicts up to it were taken by the end of the update
  *   u64 reward_version           labels taken so far
- *   u32 n, then n (u64 lo, u64 hi, f32 p)   labels taken in this update
+ *   u32 n, then n (u64 lo, u64 hi, f32 p)   labels taken since the row before
  *
  * Training thread. */
 

@@ -7,7 +7,7 @@
 #include "common/base/mem.h"
 #include "common/base/stop.h"
 
-enum { LOOK_MS = 100 }; // between two looks at the stop flag
+enum { LOOK_MS = 100 /* between two looks at the stop flag */, SAY_MS = 10000 };
 
 enum status sampler_init(struct sampler *s, const struct sampler_options *o,
                          struct replay *replay, struct inbox *inbox, struct ring *to_io,
@@ -46,7 +46,17 @@ void sampler_release(struct sampler *s)
 
 void sampler_tell(struct ring *to_io, const struct to_io *m)
 {
+    uint64_t said = 0;
+
     while (!ring_push(to_io, m)) {
+        const uint64_t now = clock_ms(clock_system());
+        said = said == 0 ? now : said;
+        if (now - said >= SAY_MS) {
+            said = now;
+            LOG_WARN("IO-SLOW",
+                     "training waits: the I/O thread has not taken a record for %d s",
+                     SAY_MS / 1000);
+        }
         clock_sleep_ms(1);
     }
 }
@@ -61,6 +71,10 @@ bool sampler_ready(struct sampler *s)
 {
     inbox_read(s->inbox);
     if (waiting(s) >= (uint64_t)s->options.want || s->inbox->stop || stop_asked()) {
+        return true;
+    }
+    // What comes after a verdict that found no room is not seen before the next exchange.
+    if (s->inbox->held) {
         return true;
     }
     // Nobody may begin a segment before this rank trains what it has, or nobody is there:

@@ -225,15 +225,33 @@ enum status train_settle(struct train *t)
     return agree(t);
 }
 
+/* Rounds without an update leave their labels for the next update's row. */
+static void make_label_room(struct train *t)
+{
+    const int room = 2 * t->label_room;
+
+    if (t->label_count + INBOX_VERDICTS <= t->label_room) {
+        return;
+    }
+    t->labels =
+        mem_grow(t->labels, (size_t)t->label_room, (size_t)room, sizeof(*t->labels));
+    t->label_room = room;
+    mem_free(t->journal);
+    train_new_journal(t);
+}
+
 static enum status exchange_news(struct train *t)
 {
-    t->label_count = 0;
+    int taken = 0;
+
     if (t->agreed.captions > 0) {
         TRY(exchange_send_captions(&t->exchange));
     }
     if (t->agreed.verdicts > 0) {
+        make_label_room(t);
         TRY(exchange_take_verdicts(&t->exchange, &t->reward, &t->mine, t->update,
-                                   t->labels, &t->label_count));
+                                   t->labels + t->label_count, &taken));
+        t->label_count += taken;
     }
     t->inbox.captions = 0; // rank 0's own are not needed here
     stage_end(t, STAGE_EXCHANGE);
@@ -337,7 +355,7 @@ static void write_journal(struct train *t, double mean, double scale)
 {
     struct pack p = {.data = t->journal, .size = t->journal_room};
     struct pack labels = {.data = t->journal + t->journal_room,
-                          .size = (size_t)JOURNAL_LABEL_BYTES * INBOX_VERDICTS};
+                          .size = (size_t)JOURNAL_LABEL_BYTES * (size_t)t->label_room};
 
     for (int i = 0; i < t->label_count; i++) {
         pack_put(&labels, &t->labels[i].key, sizeof(t->labels[i].key));
@@ -362,6 +380,7 @@ static void write_journal(struct train *t, double mean, double scale)
     journal_write(&p, &row);
     CHECK(!p.bad && !labels.bad);
     journal_tell(t->plan.rings.to_io, t->update, bytes_of(p.data, p.at));
+    t->label_count = 0;
 }
 
 /* ---- the update ---- */
@@ -409,6 +428,11 @@ enum status train_step(struct train *t)
     // No rank has a sample: no loss, no step, no version.
     t->sampler.idle = !(t->agreed.n > 0);
     return t->sampler.idle ? ST_OK : update(t);
+}
+
+bool train_done(const struct train *t)
+{
+    return t->stopping && t->pass == 0;
 }
 
 bool train_ready(struct train *t)

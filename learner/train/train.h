@@ -96,8 +96,9 @@ struct train {
     float *log_ratio, *value, *value_n;     // V in reward units, and normalised
     float *old_value_n, *target, *target_n; // likewise
     float *advantage, *dvalue;
-    struct ring_verdict *labels; // (INBOX_VERDICTS) taken in this round
-    int label_count;
+    // Taken since the last update; more room than for one round where rounds were idle.
+    struct ring_verdict *labels; // (label_room)
+    int label_count, label_room;
     uint8_t *journal; // room for one row
     size_t journal_room;
 
@@ -122,6 +123,7 @@ struct train {
 /* Fresh weights from the seed. ST_INVALID (logged): a setting is wrong. */
 MUST_USE enum status train_init(struct train *t, const struct train_plan *plan);
 void train_release(struct train *t);
+void train_new_journal(struct train *t); // room for a row of label_room labels
 /* Goes on from a checkpoint; between train_init and the first step. */
 MUST_USE enum status train_load(struct train *t, const struct checkpoint_manifest *m,
                                 const char *dir);
@@ -134,6 +136,8 @@ MUST_USE enum status train_step(struct train *t);
 MUST_USE enum status train_settle(struct train *t);
 /* Lets go of the store, so that it can be closed; only the figures may be read after. */
 void train_leave_store(struct train *t);
+/* A stop is due, and the batch at hand has had all its passes. */
+bool train_done(const struct train *t);
 /* Whether a step would not wait for segments; for tests on one thread. */
 bool train_ready(struct train *t);
 /* Collective: writes checkpoint-U. */

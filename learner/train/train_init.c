@@ -58,6 +58,15 @@ static void alloc_rows(struct train *t, size_t rows, size_t actions)
     }
 }
 
+/* The row itself, then scratch for its labels. */
+void train_new_journal(struct train *t)
+{
+    t->journal_room =
+        journal_size((uint32_t)t->sampler.options.want, (uint32_t)t->label_room);
+    t->journal = mem_new(
+        t->journal_room + (size_t)JOURNAL_LABEL_BYTES * (size_t)t->label_room, 1);
+}
+
 /* Everything whose size does not depend on what the store holds. */
 static enum status init_parts(struct train *t, int sequences)
 {
@@ -91,11 +100,8 @@ static enum status init_parts(struct train *t, int sequences)
     exchange_init(&t->exchange, t->ranks, &t->inbox, t->plan.rings.to_io, texts);
     tallies_window_init(&t->window, ranks_count(t->ranks));
     alloc_rows(t, (size_t)T * (size_t)sequences, (size_t)policy_actions(t->policy));
+    t->label_room = INBOX_VERDICTS;
     t->labels = mem_new(INBOX_VERDICTS, sizeof(*t->labels));
-    // The row itself, then scratch for its labels.
-    t->journal_room = journal_size((uint32_t)sequences, INBOX_VERDICTS);
-    t->journal =
-        mem_new(t->journal_room + (size_t)JOURNAL_LABEL_BYTES * INBOX_VERDICTS, 1);
     t->codec = codec_new();
     return ST_OK;
 }
@@ -125,8 +131,10 @@ enum status train_init(struct train *t, const struct train_plan *plan)
                    .state_floats = policy_state_floats(t->policy),
                    .actions = plan->shape.actions}};
     t->checkpoint_ns = clock_ns(plan->clock);
-    return sampler_init(&t->sampler, &draw, plan->replay, &t->inbox, plan->rings.to_io,
-                        plan->clock);
+    TRY(sampler_init(&t->sampler, &draw, plan->replay, &t->inbox, plan->rings.to_io,
+                     plan->clock));
+    train_new_journal(t);
+    return ST_OK;
 }
 
 void train_leave_store(struct train *t)

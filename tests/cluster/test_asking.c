@@ -137,6 +137,26 @@ static void each_caption_is_asked_once_and_its_label_reaches_training(void **sta
     assert_false(last.late);
 }
 
+static void a_reward_without_labels_asks_nothing(void **state)
+{
+    (void)state;
+    twin_end(&t);
+    t.unlabelled = true;
+    twin_start(&t);
+    join(&j);
+    play(NULL);
+    run_ms(1000, true, true);
+    assert_int_equal(j.questions, 0);
+    assert_int_equal(counters()->captions, 3); // known all the same
+    twin_end(&t);
+    twin_start(&t); // nor when they are known from the store
+    j.welcomes = 0;
+    j.number = 0;
+    join(&j);
+    run_ms(1000, true, true);
+    assert_int_equal(j.questions, 0);
+}
+
 static void a_simulated_judge_is_told_the_truth(void **state)
 {
     (void)state;
@@ -456,6 +476,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_caption_is_asked_once_and_its_label_reaches_training),
+        TEST(a_reward_without_labels_asks_nothing),
         TEST(a_simulated_judge_is_told_the_truth),
         TEST(a_dead_judges_questions_are_asked_elsewhere_when_their_leases_end),
         TEST(a_judge_that_says_goodbye_leaves_its_questions_to_others_at_once),

@@ -77,6 +77,7 @@ static void open_rank(struct twin *t, uint32_t rank)
         .goal = "treasure",
         .goal_digest = {1, 2},
         .goal_text = bytes_text(goal_text),
+        .needs_labels = !t->unlabelled,
         .label_budget = t->label_budget,
         .cursor = k->cursor,
         .older_cursor = k->cursor,

@@ -45,6 +45,7 @@ struct twin {
     uint32_t ranks, start;
     int segment_steps, state_floats;
     uint64_t store_bytes, label_budget;
+    bool unlabelled; // the reward needs no labels
     struct twin_rank rank[TWIN_RANKS];
     char endpoints[TWIN_RANKS][BUS_ENDPOINT_MAX];
     char hosts[TWIN_RANKS][64];

@@ -33,9 +33,6 @@ struct bytes codec_encode_segment(struct codec *c, const struct segment_fill *s)
 MUST_USE enum status codec_decode_segment(struct codec *c, struct bytes frame,
                                           const struct codec_limits *limits,
                                           struct segment_view *out);
-/* A frame that this process verified a moment ago: no verifier. The frame must be 8-byte
- * aligned. */
-MUST_USE enum status codec_view_segment(struct bytes frame, struct segment_view *out);
 
 struct bytes codec_encode_hello(struct codec *c, const struct frame_header *h,
                                 const struct msg_hello *m);

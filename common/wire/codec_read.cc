@@ -199,22 +199,6 @@ extern "C" enum status codec_decode_segment(struct codec *c, struct bytes frame,
     return ST_OK;
 }
 
-extern "C" enum status codec_view_segment(struct bytes frame, struct segment_view *out)
-{
-    struct segment_view v = {};
-
-    CHECK(reinterpret_cast<uintptr_t>(frame.data) % ALIGN == 0);
-    TRY(frame_read_header(frame, &v.header));
-    if (v.header.kind != FRAME_SEGMENT) {
-        return ST_CORRUPT;
-    }
-    fill_view(fb::GetRoot<w::Segment>(static_cast<const uint8_t *>(frame.data) +
-                                      FRAME_HEADER),
-              &v);
-    *out = v;
-    return ST_OK;
-}
-
 extern "C" struct segment_text segment_view_text(const struct segment_view *v, int i)
 {
     CHECK(i >= 0 && i < v->texts);

@@ -106,14 +106,6 @@ static void run_decode(struct codec_bench *b)
     b->sum += v.chars[0];
 }
 
-static void run_view(struct codec_bench *b)
-{
-    struct segment_view v;
-
-    CHECK(codec_view_segment(b->frame, &v) == ST_OK);
-    b->sum += v.chars[0];
-}
-
 static int by_value(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -152,8 +144,7 @@ static void bench_size(double seconds, int T, const char *name, struct metrics_r
         int calls;
     } parts[] = {{"memcpy_us", run_memcpy, 64},
                  {"encode_us", run_encode, 64},
-                 {"decode_us", run_decode, 64},
-                 {"view_us", run_view, 4096}};
+                 {"decode_us", run_decode, 64}};
     struct codec_bench b = {0};
     char key[64];
 
@@ -168,7 +159,7 @@ static void bench_size(double seconds, int T, const char *name, struct metrics_r
     metrics_int(out, key, (int64_t)frame.len);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         text_format(key, sizeof(key), "%s_%s", name, parts[i].what);
-        metrics_num(out, key, median_us(&b, parts[i].run, parts[i].calls, seconds / 4));
+        metrics_num(out, key, median_us(&b, parts[i].run, parts[i].calls, seconds / 3));
     }
     CHECK(b.sum > 0);
     codec_free(b.codec);

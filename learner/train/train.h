@@ -1,9 +1,8 @@
 #ifndef LEARNER_TRAIN_TRAIN_H
 #define LEARNER_TRAIN_TRAIN_H
 /* The training thread: one update, top to bottom, in train_step(). Every rank runs it the
- * same number of times. What one step needs is taken in train_init(); a step allocates
- * nothing but the frame of weights that it publishes, and room that the table of captions
- * grows into. */
+ * same number of times. What one step needs is taken in train_init(); a step allocates the
+ * frame of weights that it publishes, and room for more captions and labels. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -96,8 +95,7 @@ struct train {
     float *log_ratio, *value, *value_n;     // V in reward units, and normalised
     float *old_value_n, *target, *target_n; // likewise
     float *advantage, *dvalue;
-    // Taken since the last update; more room than for one round where rounds were idle.
-    struct ring_verdict *labels; // (label_room)
+    struct ring_verdict *labels; // (label_room) taken since the last update
     int label_count, label_room;
     uint8_t *journal; // room for one row
     size_t journal_room;
@@ -129,15 +127,13 @@ MUST_USE enum status train_load(struct train *t, const struct checkpoint_manifes
                                 const char *dir);
 /* Sends the weights out for the first time. */
 void train_publish(struct train *t);
-
 /* One round: an update, or nothing where no rank has a sample. */
 MUST_USE enum status train_step(struct train *t);
 /* The I/O thread's figures of all ranks once more, after the last step. Collective. */
 MUST_USE enum status train_settle(struct train *t);
 /* Lets go of the store, so that it can be closed; only the figures may be read after. */
 void train_leave_store(struct train *t);
-/* A stop is due, and the batch at hand has had all its passes. */
-bool train_done(const struct train *t);
+bool train_done(const struct train *t); // a stop is due, all passes of the batch done
 /* Whether a step would not wait for segments; for tests on one thread. */
 bool train_ready(struct train *t);
 /* Collective: writes checkpoint-U. */

@@ -374,7 +374,6 @@ void actor_send(struct twin_actor *a, uint64_t seq)
 void actor_bare(struct twin_actor *a, enum frame_kind kind, uint64_t seq)
 {
     const struct frame_header h = header(a, kind, seq);
-
     assert_int_equal(bus_send(a->socket, NULL, codec_encode_bare(a->codec, &h)), ST_OK);
 }
 

@@ -418,7 +418,7 @@ static void credit_is_kept_and_shared_fairly(void **state)
 
 static void the_most_visited_is_asked_first_and_the_oldest_now_and_then(void **state)
 {
-    char text[8][16];
+    char text[8][24];
 
     (void)state;
     for (int i = 0; i < 8; i++) { // later ones are visited more

@@ -10,6 +10,13 @@
 
 #include <cmocka.h>
 
+/* A sanitizer keeps freed memory and shadows all of it: figures of memory mean nothing. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { HARNESS_SANITIZED = 1 };
+#else
+enum { HARNESS_SANITIZED = 0 };
+#endif
+
 /* A new empty directory under TMPDIR or /tmp; static memory, good until the next call.
  * harness_remove_dir() removes it with what is in it. */
 const char *harness_make_dir(void);

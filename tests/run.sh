@@ -42,7 +42,7 @@ labels_tsan='^(unit|cluster)$'
 # One thread, and minutes long under the thread sanitizer.
 skip_release='^$'
 skip_asan='^$'
-skip_tsan='test_(crypt|rollout|nethack)'
+skip_tsan='test_(crypt|rollout|nethack|cluster_)'
 
 export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1"
 export LSAN_OPTIONS="suppressions=$top/tests/lsan.supp:print_suppressions=0"

@@ -37,6 +37,9 @@ static int run(struct actor *a)
     while (st == ST_OK && !stop_asked()) {
         st = actor_step(a, WAIT_MS);
         stop_poll();
+        if (mpijob_over()) {
+            stop_ask(); // learners that ended before this actor met them
+        }
     }
     if (st == ST_OK || st == ST_CLOSED) {
         const bool all = actor_drain(a, DRAIN_MS);

@@ -67,7 +67,7 @@ static int work(const struct judge_backend *backend, const struct judge_options 
             st = ST_CLOSED;
             break;
         }
-        if (stop_asked()) {
+        if (stop_asked() || mpijob_over()) {
             serve_stop(s);
         }
         st = serve_step(s);

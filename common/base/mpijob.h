@@ -4,6 +4,8 @@
  * mpirun and each main got --mpi. Main thread only, after stop_open(). A library of its
  * own (target mpijob), so that nothing else of base needs MPI. */
 
+#include <stdbool.h>
+
 #include "common/base/status.h"
 
 enum mpijob_role { MPIJOB_LEARNER, MPIJOB_ACTOR, MPIJOB_JUDGE };
@@ -17,7 +19,10 @@ int mpijob_count(void);
 /* The communicator of this process's role, as a const MPI_Comm *, for
  * learner/train/ranks.c. NULL before mpijob_open() and outside learners. */
 const void *mpijob_learners(void);
-/* Waits, asleep, until every process of the job is here, then MPI_Finalize. Does nothing
+/* True once the learners have ended, as a process that came too late to be told so by them
+ * must know: looks at most ten times a second. False before mpijob_open(). */
+bool mpijob_over(void);
+/* Says so, in a learner, to all others; then waits, asleep, until every process of the job is here, then MPI_Finalize. Does nothing
  * before mpijob_open(). */
 void mpijob_close(void);
 

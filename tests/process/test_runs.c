@@ -374,10 +374,10 @@ static void a_learner_without_actors_is_seen_and_stops_in_order(void **state)
 static void one_mpirun_starts_everything_and_ends_it(void **state)
 {
     (void)state;
-    setenv("STEPS", "60000", 1);
+    setenv("STEPS", "250000", 1);
     ends_well(by_hand("all_in_one.sh"));
     unsetenv("STEPS");
-    assert_true(number_in("summary.json", "env_steps") >= 60000);
+    assert_true(number_in("summary.json", "env_steps") >= 250000);
     assert_true(number_in("summary.json", "labels") == 12);
     audit_balances();
 }

@@ -9,7 +9,7 @@
 #include "learner/store/db.h"
 #include "learner/store/ledger_row.h"
 
-enum { SCHEMA = 1 };
+enum { SCHEMA = 2 };
 enum { VERDICTS, META, TABLES };
 
 static const struct db_table tables[TABLES] = {{"verdicts", DB_KEY_U64},

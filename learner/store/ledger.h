@@ -27,7 +27,14 @@ struct ledger_entry {
     struct bytes caption[ITEM_CAPTIONS_MAX]; // in the order shown
     uint8_t order[ITEM_CAPTIONS_MAX];
     uint32_t tokens_in, tokens_out, latency_us;
-    struct bytes raw; // zstd inside, plain here; ≤ 64 KB
+    uint32_t cost_micro; // millionths of the price's currency
+    uint16_t requests;   // that it took; 0 where a judge makes none
+    bool estimated;      // the tokens were not reported but estimated
+    int8_t position;     // as in struct msg_verdict
+    struct bytes raw;    // zstd inside, plain here; ≤ 64 KB
+    /* Where a copied verdict was given first: "RUN/SERIAL", 16 hex digits and a decimal;
+     * empty: here. */
+    struct bytes origin;
 };
 
 /* A label that may train. */

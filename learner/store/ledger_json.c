@@ -81,6 +81,10 @@ void ledger_json(const struct ledger_entry *e, struct text_buf *out)
     }
     text_buf_add(out, ",\"tokens_in\":%u,\"tokens_out\":%u,\"latency_us\":%u",
                  e->tokens_in, e->tokens_out, e->latency_us);
+    text_buf_add(
+        out, ",\"requests\":%u,\"cost_micro\":%u,\"estimated\":%s,\"position\":%d",
+        e->requests, e->cost_micro, e->estimated ? "true" : "false", e->position);
+    add_text(out, "origin", e->origin);
     add_text(out, "raw", e->raw);
     text_buf_add(out, "}\n");
 }
@@ -108,7 +112,7 @@ static bool latin(const json_t *v, uint8_t *out, size_t most, size_t *len)
 }
 
 struct line_room {
-    uint8_t name[3][256], caption[ITEM_CAPTIONS_MAX][256], raw[65536];
+    uint8_t name[4][256], caption[ITEM_CAPTIONS_MAX][256], raw[65536];
 };
 
 static bool read_hash(const json_t *o, const char *key, struct hash128 *out)
@@ -177,13 +181,19 @@ static bool read_line(const json_t *o, struct line_room *room, struct ledger_ent
                                .confidence = read_float(o, "confidence"),
                                .tokens_in = (uint32_t)read_int(o, "tokens_in"),
                                .tokens_out = (uint32_t)read_int(o, "tokens_out"),
-                               .latency_us = (uint32_t)read_int(o, "latency_us")};
+                               .latency_us = (uint32_t)read_int(o, "latency_us"),
+                               .requests = (uint16_t)read_int(o, "requests"),
+                               .cost_micro = (uint32_t)read_int(o, "cost_micro"),
+                               .estimated =
+                                   json_is_true(json_object_get(o, "estimated")),
+                               .position = (int8_t)read_int(o, "position")};
     good = good && e->serial > 0 && read_hash(o, "key", &e->key) &&
            read_hash(o, "goal_digest", &e->goal_digest) &&
            read_hash(o, "prompt_digest", &e->prompt_digest) &&
            read_text(o, "goal", room->name[0], 255, &e->goal) &&
            read_text(o, "judge", room->name[1], 255, &e->judge) &&
            read_text(o, "model", room->name[2], 255, &e->model) &&
+           read_text(o, "origin", room->name[3], 255, &e->origin) &&
            read_text(o, "raw", room->raw, sizeof(room->raw), &e->raw);
     if (!good) {
         return false;

@@ -1,5 +1,6 @@
 #include "learner/store/ledger_row.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -8,22 +9,27 @@
 
 enum { RAW_MAX = 65536, NAME_MAX_ = 255, LEVEL = 3, COMPRESS_FROM = 64 };
 
-/* Fixed part; then goal, judge, model, captions and raw, one after another. */
+/* Fixed part; then goal, judge, model, origin, captions and raw, one after another. */
 struct fixed {
     uint64_t time_ms, question;
     struct hash128 key, goal_digest, prompt_digest;
     float label, confidence;
     uint32_t tokens_in, tokens_out, latency_us;
     uint32_t raw_len, raw_stored; // plain and as stored; equal = not compressed
+    uint32_t cost_micro;
+    uint16_t requests;
     uint8_t question_kind, purpose, verdict_kind, late, trains, captions;
-    uint8_t goal_len, judge_len, model_len;
+    uint8_t goal_len, judge_len, model_len, origin_len;
     uint8_t caption_len[ITEM_CAPTIONS_MAX];
     uint8_t order[ITEM_CAPTIONS_MAX];
-    uint8_t spare[7];
+    uint8_t estimated;
+    int8_t position;
+    uint8_t spare[2];
 };
-_Static_assert(sizeof(struct fixed) == 124 + 4, "no hidden padding in the stored form");
+_Static_assert(offsetof(struct fixed, spare) + 2 == 128 && sizeof(struct fixed) == 128,
+               "no hidden padding in the stored form");
 
-enum { ROW_MAX = sizeof(struct fixed) + (3 + ITEM_CAPTIONS_MAX) * 255 + RAW_MAX };
+enum { ROW_MAX = sizeof(struct fixed) + (4 + ITEM_CAPTIONS_MAX) * 255 + RAW_MAX };
 
 struct ledger_row {
     ZSTD_CCtx *compress;
@@ -99,6 +105,11 @@ struct bytes ledger_row_pack(struct ledger_row *s, const struct ledger_entry *e)
                       .late = e->late,
                       .trains = e->trains,
                       .captions = e->captions,
+                      .cost_micro = e->cost_micro,
+                      .requests = e->requests,
+                      .estimated = e->estimated,
+                      .position = e->position,
+                      .origin_len = name_len(e->origin),
                       .goal_len = name_len(e->goal),
                       .judge_len = name_len(e->judge),
                       .model_len = name_len(e->model)};
@@ -109,6 +120,7 @@ struct bytes ledger_row_pack(struct ledger_row *s, const struct ledger_entry *e)
     at = add(at, e->goal.data, f.goal_len);
     at = add(at, e->judge.data, f.judge_len);
     at = add(at, e->model.data, f.model_len);
+    at = add(at, e->origin.data, f.origin_len);
     for (int i = 0; i < e->captions; i++) {
         f.caption_len[i] = name_len(e->caption[i]);
         at = add(at, e->caption[i].data, f.caption_len[i]);
@@ -129,7 +141,8 @@ static struct bytes take(const uint8_t **at, size_t len)
 /* Every length against what is there, once. */
 static bool fits(const struct fixed *f, size_t len)
 {
-    size_t need = sizeof(*f) + f->goal_len + f->judge_len + f->model_len;
+    size_t need =
+        sizeof(*f) + f->goal_len + f->judge_len + f->model_len + f->origin_len;
 
     if (f->captions > ITEM_CAPTIONS_MAX || f->raw_len > RAW_MAX ||
         f->raw_stored > f->raw_len) {
@@ -168,12 +181,17 @@ enum status ledger_row_unpack(struct ledger_row *s, struct bytes row,
                              .captions = f.captions,
                              .tokens_in = f.tokens_in,
                              .tokens_out = f.tokens_out,
-                             .latency_us = f.latency_us};
+                             .latency_us = f.latency_us,
+                             .cost_micro = f.cost_micro,
+                             .requests = f.requests,
+                             .estimated = f.estimated != 0,
+                             .position = f.position};
     const uint8_t *at = (const uint8_t *)row.data + sizeof(f);
     memcpy(e.order, f.order, sizeof(e.order));
     e.goal = take(&at, f.goal_len);
     e.judge = take(&at, f.judge_len);
     e.model = take(&at, f.model_len);
+    e.origin = take(&at, f.origin_len);
     for (int i = 0; i < f.captions; i++) {
         e.caption[i] = take(&at, f.caption_len[i]);
     }

@@ -63,7 +63,13 @@ static struct ledger_entry sample(uint64_t n)
                              .captions = 1,
                              .tokens_in = 7,
                              .tokens_out = 8,
-                             .latency_us = 9};
+                             .latency_us = 9,
+                             .cost_micro = 4000000000u + (uint32_t)n,
+                             .requests = 65535,
+                             .estimated = n % 2 == 0,
+                             .position = (int8_t)(n % 3 == 0 ? -128 : 1),
+                             .origin =
+                                 bytes_text(n % 2 == 0 ? "" : "00ff00ff00ff00ff/7")};
 
     e.caption[0] = bytes_of(every_byte + 1, 255);
     e.raw = n % 3 == 0   ? bytes_of(long_raw, sizeof(long_raw))
@@ -96,6 +102,11 @@ static void assert_same(const struct ledger_entry *a, const struct ledger_entry 
     assert_true(bytes_equal(a->caption[0], b->caption[0]));
     assert_true(bytes_equal(a->raw, b->raw));
     assert_int_equal(a->latency_us, b->latency_us);
+    assert_int_equal(a->cost_micro, b->cost_micro);
+    assert_int_equal(a->requests, b->requests);
+    assert_int_equal(a->estimated, b->estimated);
+    assert_int_equal(a->position, b->position);
+    assert_true(bytes_equal(a->origin, b->origin));
 }
 
 struct seen {

@@ -1,5 +1,6 @@
 #include "judge/serve.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -186,7 +187,8 @@ static struct msg_verdict wire_verdict(const struct desk_slot *slot)
                               .tokens_out = v->tokens_out,
                               .latency_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
                               .cached = slot->cached,
-                              .raw = bytes_of(v->raw, v->raw_len)};
+                              .raw = bytes_of(v->raw, v->raw_len),
+                              .position = POSITION_UNKNOWN};
 
     memcpy(out.order, v->order, sizeof(out.order));
     return out;
@@ -276,8 +278,11 @@ static void answer_overload(struct serve *s, const struct msg_question *q)
 
     s->counters.overloads++;
     s->verdicts.count = 1;
-    s->verdicts.verdict[0] = (struct msg_verdict){
-        .question = q->id, .kind = VERDICT_OVERLOAD, .captions = (uint8_t)q->captions};
+    s->verdicts.verdict[0] = (struct msg_verdict){.question = q->id,
+                                                  .kind = VERDICT_OVERLOAD,
+                                                  .captions = (uint8_t)q->captions,
+                                                  .confidence = NAN,
+                                                  .position = POSITION_UNKNOWN};
     const enum status st =
         send_frame(s, codec_encode_verdicts(s->codec, &h, &s->verdicts));
     (void)st; // its lease runs out

@@ -256,10 +256,10 @@ static fb::Offset<w::Verdict> put_verdict(fb::FlatBufferBuilder &b,
     const auto order = put_array(b, v->order, v->captions > 1 ? v->captions : 0u);
     const float confidence = v->confidence == v->confidence ? v->confidence : -1.0f;
 
-    return w::CreateVerdict(b, SCHEMA, v->question,
-                            static_cast<w::VerdictKind>(v->kind), v->label, v->captions,
-                            order, confidence, v->tokens_in, v->tokens_out,
-                            v->latency_us, v->cached, raw);
+    return w::CreateVerdict(
+        b, SCHEMA, v->question, static_cast<w::VerdictKind>(v->kind), v->label,
+        v->captions, order, confidence, v->tokens_in, v->tokens_out, v->latency_us,
+        v->cached, raw, v->requests, v->cost_micro, v->estimated, v->position);
 }
 
 extern "C" struct bytes codec_encode_verdicts(struct codec *c,

@@ -192,7 +192,7 @@ const char *codec_check_judge_hello(const struct msg_judge_hello *m)
          "order_most: not 2 to 8");
     NEED(m->deadline_ms >= 1 && m->deadline_ms <= DEADLINE_MOST,
          "deadline_ms: out of range");
-    NEED(m->credits >= 1 && m->credits <= CREDITS_MOST, "credits: out of range");
+    NEED(m->credits <= CREDITS_MOST, "credits: out of range");
     NEED(length_in(m->host, 1, NAME_MOST), "host: not 1 to 255 bytes");
     return NULL;
 }
@@ -201,7 +201,7 @@ const char *codec_check_judge_welcome(const struct msg_judge_welcome *m)
 {
     NEED(length_in(m->goal, 1, NAME_MOST), "goal: not 1 to 255 bytes");
     NEED(length_in(m->goal_text, 0, GOAL_MOST), "goal_text: longer than 1 MB");
-    NEED(m->credits >= 1 && m->credits <= CREDITS_MOST, "credits: out of range");
+    NEED(m->credits <= CREDITS_MOST, "credits: out of range");
     NEED(length_in(m->environment, 1, NAME_MOST), "environment: not 1 to 255 bytes");
     return NULL;
 }
@@ -239,5 +239,7 @@ const char *codec_check_verdict(const struct msg_verdict *v, int ranks)
     NEED(isnan(v->confidence) || (v->confidence >= 0 && v->confidence <= 1),
          "confidence: not 0 to 1");
     NEED(v->raw.len <= RAW_MOST, "raw: longer than 65536 bytes");
+    NEED((v->position >= -1 && v->position <= 1) || v->position == POSITION_UNKNOWN,
+         "position: not -1, 0, 1 or -128");
     return NULL;
 }

@@ -419,10 +419,17 @@ static enum status get_verdict(struct codec *c, const w::Verdict *v,
     out->latency_us = v->latency_us();
     out->cached = v->cached();
     out->raw = get_bytes(v->raw());
+    out->requests = v->requests();
+    out->cost_micro = v->cost_micro();
+    out->estimated = v->estimated();
+    out->position = v->position();
     TRY(checked(c, codec_check_verdict(out, ranks)));
     // What is no answer to a rating must not look like one.
     if (out->kind != VERDICT_LABEL || n > 1) {
         out->label = 0;
+    }
+    if (n != 2) {
+        out->position = POSITION_UNKNOWN;
     }
     return ST_OK;
 }

@@ -29,6 +29,7 @@ enum verdict_kind {
 const char *verdict_kind_name(enum verdict_kind k);
 
 enum { ITEM_CAPTIONS_MAX = 8, QUESTIONS_PER_FRAME = 64 };
+enum { POSITION_UNKNOWN = -128 }; // of msg_verdict.position
 
 struct msg_judge_hello {
     struct bytes name;  // backend: "rule"
@@ -37,7 +38,7 @@ struct msg_judge_hello {
     bool can_rate, can_order;
     uint32_t order_most;  // largest K
     uint32_t deadline_ms; // its total deadline for one question
-    uint32_t credits;     // questions it wants to hold
+    uint32_t credits;     // questions it wants to hold; 0: none now
     bool wants_truth;
     struct bytes host;
     uint64_t pid, nonce;
@@ -74,6 +75,12 @@ struct msg_verdict {
     bool cached; // the judge had the answer already
     // The answer as text; may be empty. The codec keeps the first 64 KB.
     struct bytes raw;
+    uint16_t requests;   // made to a server for this answer
+    uint32_t cost_micro; // millionths of the price's currency
+    bool estimated;      // the tokens are an estimate
+    // Of a pair asked in both orders: 0 both agreed, 1 the first shown won both, -1 the
+    // second shown did, else POSITION_UNKNOWN; comes so of all that is no pair.
+    int8_t position;
 };
 
 /* Lists travel in one frame. */

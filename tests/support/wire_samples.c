@@ -196,9 +196,11 @@ void sample_verdicts(struct msg_verdicts *out)
                                  .kind = kind,
                                  .captions = kind == VERDICT_TIE ? 2 : 1,
                                  .confidence = kind == VERDICT_ABSTAIN ? NAN : 0.5f,
-                                 .latency_us = 100u * kind};
+                                 .latency_us = 100u * kind,
+                                 .position = POSITION_UNKNOWN};
     }
     out->verdict[0].label = 0.75f;
+    out->verdict[1].position = -1; // the tie: the only pair
     out->verdict[out->count++] = (struct msg_verdict){.question = 1100,
                                                       .kind = VERDICT_LABEL,
                                                       .captions = 3,
@@ -208,7 +210,11 @@ void sample_verdicts(struct msg_verdicts *out)
                                                       .tokens_out = 12,
                                                       .latency_us = 1500000,
                                                       .cached = true,
-                                                      .raw = bytes_text("B, C, A")};
+                                                      .raw = bytes_text("B, C, A"),
+                                                      .requests = 7,
+                                                      .cost_micro = 4000000000u,
+                                                      .estimated = true,
+                                                      .position = POSITION_UNKNOWN};
 }
 
 struct msg_verdict_ack sample_verdict_ack(void)

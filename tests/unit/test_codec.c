@@ -266,6 +266,10 @@ static void every_field_of_verdicts_survives(void **state)
         assert_same(*got, *want, latency_us);
         assert_same(*got, *want, cached);
         assert_bytes_equal(got->raw, want->raw);
+        assert_same(*got, *want, requests);
+        assert_same(*got, *want, cost_micro);
+        assert_same(*got, *want, estimated);
+        assert_same(*got, *want, position);
     }
     assert_int_equal(
         codec_decode_verdict_ack(reader, sample_frame(writer, FRAME_VERDICT_ACK), &y),

@@ -185,13 +185,12 @@ static void every_planted_fault_of_a_judges_joining_is_named(void **state)
     PLANT(judge_hello, m.order_most = 1, "order_most: not 2 to 8");
     PLANT(judge_hello, m.order_most = 9, "order_most: not 2 to 8");
     PLANT(judge_hello, m.deadline_ms = 0, "deadline_ms: out of range");
-    PLANT(judge_hello, m.credits = 0, "credits: out of range");
     PLANT(judge_hello, m.credits = 65537, "credits: out of range");
     PLANT(judge_hello, m.host = none, "host: not 1 to 255 bytes");
     PLANT(judge_welcome, m.goal = none, "goal: not 1 to 255 bytes");
     PLANT(judge_welcome, m.goal_text = bytes_of(long_content, sizeof(long_content)),
           "goal_text: longer than 1 MB");
-    PLANT(judge_welcome, m.credits = 0, "credits: out of range");
+    PLANT(judge_welcome, m.credits = 65537, "credits: out of range");
     PLANT(judge_welcome, m.environment = none, "environment: not 1 to 255 bytes");
 }
 #undef PLANT
@@ -239,6 +238,8 @@ static void every_planted_fault_of_a_verdict_is_named(void **state)
     PLANT(m.verdict[1].order[1] = 1, "order: a tie with unequal ranks");
     PLANT(m.verdict[4].confidence = 1.5f, "confidence: not 0 to 1");
     PLANT(m.verdict[4].confidence = -0.5f, "confidence: not 0 to 1");
+    PLANT(m.verdict[1].position = 2, "position: not -1, 0, 1 or -128");
+    PLANT(m.verdict[1].position = -127, "position: not -1, 0, 1 or -128");
 #undef PLANT
 }
 
@@ -296,6 +297,43 @@ static void a_failure_of_a_judge_carries_no_label(void **state)
     }
 }
 
+static void only_a_pair_has_a_position(void **state)
+{
+    const struct frame_header h = sample_header(0);
+    struct msg_verdicts m, x;
+
+    (void)state;
+    sample_verdicts(&m);
+    for (int i = 0; i < m.count; i++) {
+        m.verdict[i].position = 1;
+    }
+    assert_int_equal(
+        codec_decode_verdicts(reader, codec_encode_verdicts(writer, &h, &m), &x),
+        ST_OK);
+    for (int i = 0; i < x.count; i++) {
+        assert_int_equal(x.verdict[i].position,
+                         x.verdict[i].captions == 2 ? 1 : POSITION_UNKNOWN);
+    }
+}
+
+static void a_judge_may_want_no_questions(void **state)
+{
+    const struct frame_header h = sample_header(0);
+    struct msg_judge_hello m = sample_judge_hello(), x;
+    struct msg_judge_welcome w = sample_judge_welcome(), y;
+
+    (void)state;
+    m.credits = w.credits = 0;
+    assert_int_equal(
+        codec_decode_judge_hello(reader, codec_encode_judge_hello(writer, &h, &m), &x),
+        ST_OK);
+    assert_int_equal(x.credits, 0);
+    assert_int_equal(codec_decode_judge_welcome(
+                         reader, codec_encode_judge_welcome(writer, &h, &w), &y),
+                     ST_OK);
+    assert_int_equal(y.credits, 0);
+}
+
 static void an_answer_longer_than_64_KB_is_cut(void **state)
 {
     const struct frame_header h = sample_header(0);
@@ -323,6 +361,8 @@ int main(void)
         TEST(every_planted_fault_of_a_verdict_is_named),
         TEST(an_order_cut_short_and_an_answer_too_long_are_named),
         TEST(a_failure_of_a_judge_carries_no_label),
+        TEST(only_a_pair_has_a_position),
+        TEST(a_judge_may_want_no_questions),
         TEST(an_answer_longer_than_64_KB_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

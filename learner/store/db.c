@@ -1,6 +1,7 @@
 #include "learner/store/db.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <lmdb.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,6 +88,31 @@ static enum status open_tables(struct db *d, const struct db_plan *plan)
     return rc == 0 ? ST_OK : failed(d, "open the tables of", rc);
 }
 
+/* LMDB maps what its meta page promises: to read past the end of a file that was cut off
+ * would be a SIGBUS. */
+static enum status check_whole(const struct db *d, const struct db_plan *plan)
+{
+    char path[PATH_MAX_ + 16];
+    struct stat file;
+    MDB_envinfo info;
+    MDB_stat pages;
+
+    (void)text_format(path, sizeof(path), "%s/data.mdb", plan->path);
+    if (stat(path, &file) != 0 || mdb_env_info(d->env, &info) != 0 ||
+        mdb_env_stat(d->env, &pages) != 0) {
+        return ST_OK; // opening has said what is wrong, if anything is
+    }
+    const uint64_t have = (uint64_t)file.st_size / pages.ms_psize;
+    if (have <= info.me_last_pgno) {
+        LOG_ERROR("STORE-SHORT",
+                  "%s was cut off: it has %" PRIu64 " of its %zu pages; put a copy "
+                  "back, or remove %s to go on without what it held",
+                  path, have, info.me_last_pgno + 1, plan->path);
+        return ST_CORRUPT;
+    }
+    return ST_OK;
+}
+
 static enum status open_env(struct db *d, const struct db_plan *plan)
 {
     const size_t wanted = (size_t)plan->max_bytes * MAP_FACTOR;
@@ -106,6 +132,7 @@ static enum status open_env(struct db *d, const struct db_plan *plan)
     if (rc != 0) {
         return failed(d, "open the store", rc);
     }
+    TRY(check_whole(d, plan));
     int dead = 0;
     (void)mdb_reader_check(d->env, &dead);
     return open_tables(d, plan);

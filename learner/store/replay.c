@@ -2,10 +2,13 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/check.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/wire/frame.h"
 #include "learner/store/db.h"
 
@@ -173,13 +176,32 @@ static enum status open_as(const struct db_plan *plan, uint64_t run,
     return ST_OK;
 }
 
+/* Said at the start, not when the disk is full after a day. */
+static void warn_of_small_disk(const char *path, uint64_t max_bytes)
+{
+    char file[PATH_MAX_ + 16];
+    struct stat held;
+
+    (void)text_format(file, sizeof(file), "%s/data.mdb", path);
+    const uint64_t own = stat(file, &held) == 0 ? (uint64_t)held.st_size : 0;
+    const uint64_t room = file_free_bytes(path) + own;
+    if (room < max_bytes) {
+        LOG_WARN("STORE-ROOM",
+                 "the disk of %s has room for %" PRIu64
+                 " MB, --store-mb allows %" PRIu64 ": the run will end when it is full",
+                 path, room >> 20, max_bytes >> 20);
+    }
+}
+
 enum status replay_open(const char *path, uint64_t run, uint64_t max_bytes,
                         struct replay **out)
 {
     const struct db_plan plan = {
         .path = path, .max_bytes = max_bytes, .tables = tables, .table_count = TABLES};
 
-    return open_as(&plan, run, out);
+    TRY(open_as(&plan, run, out));
+    warn_of_small_disk(path, max_bytes);
+    return ST_OK;
 }
 
 enum status replay_open_read(const char *path, struct replay **out)

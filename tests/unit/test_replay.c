@@ -367,6 +367,18 @@ static void a_steady_run_allocates_nothing(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
+static void a_bound_that_the_disk_has_no_room_for_is_said_at_the_start(void **state)
+{
+    (void)state;
+    replay_close(open_store(BOUND));
+    harness_stderr_begin();
+    replay_close(open_store(BOUND));
+    assert_null(strstr(harness_stderr_end(), "STORE-ROOM"));
+    harness_stderr_begin();
+    replay_close(open_store((uint64_t)1 << 44));
+    assert_non_null(strstr(harness_stderr_end(), "STORE-ROOM"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +386,7 @@ int main(void)
         TEST(serials_go_on_after_a_restart),
         TEST(eviction_takes_trained_segments_first_and_keeps_the_bound),
         TEST(what_the_bound_forces_out_is_known_by_its_actor),
+        TEST(a_bound_that_the_disk_has_no_room_for_is_said_at_the_start),
         TEST(one_damaged_segment_costs_that_one_alone),
         TEST(members_journal_and_meta_come_back),
         TEST(an_old_journal_gives_way_to_a_new_one),

@@ -7,12 +7,24 @@
 
 enum { ASK_NS = 100 * 1000000 }; // of answering before the link is looked at again
 
+static const double deadline_s = 10, deadline_least_s = 0.001; // the hello speaks in ms
+
+static uint64_t deadline_of(const struct judge_options *options,
+                            const struct judge_backend *backend)
+{
+    const double own = backend->deadline_s > 0 ? backend->deadline_s : deadline_s;
+    const double s = options->deadline > 0 ? options->deadline : own;
+
+    return (uint64_t)((s > deadline_least_s ? s : deadline_least_s) * 1e9);
+}
+
 void answer_init(struct answer *a, const struct judge_options *options,
                  const struct judge_backend *backend, const struct clock *clock)
 {
     *a = (struct answer){.options = options,
                          .backend = backend,
                          .clock = clock,
+                         .deadline_ns = deadline_of(options, backend),
                          .cache = cache_new((int)options->cache)};
 }
 
@@ -50,6 +62,55 @@ const char *answer_model(const struct answer *a)
     return a->open && a->backend->model != NULL ? a->backend->model(a->self) : "";
 }
 
+void answer_kinds(const struct answer *a, bool *rate, bool *order, uint32_t *order_most)
+{
+    *rate = a->backend->can_rate;
+    *order = a->backend->can_order;
+    *order_most = *order ? ITEM_CAPTIONS_MAX : 0;
+    if (a->open && a->backend->kinds != NULL) {
+        a->backend->kinds(a->self, rate, order, order_most);
+    }
+}
+
+uint32_t answer_credits(const struct answer *a)
+{
+    const uint32_t most = (uint32_t)a->options->credits;
+
+    if (!a->open || a->backend->credits == NULL) {
+        return most;
+    }
+    const uint32_t wanted = a->backend->credits(a->self);
+    return wanted < most ? wanted : most;
+}
+
+enum status answer_turn(struct answer *a)
+{
+    a->turning = false;
+    if (!a->open || a->backend->turn == NULL) {
+        return ST_OK;
+    }
+    const enum status st = a->backend->turn(a->self);
+    a->turning = st == ST_OK;
+    return st == ST_AGAIN ? ST_OK : st;
+}
+
+static void drop(struct answer *a, struct desk_slot *slot)
+{
+    if (slot->asked && a->open && a->backend->drop != NULL) {
+        a->backend->drop(a->self, slot->question.id);
+    }
+    slot->asked = false;
+}
+
+void answer_drop_all(struct answer *a, struct desk *d)
+{
+    for (int i = 0; i < d->size; i++) {
+        if (d->slots[i].state == DESK_WAITING) {
+            drop(a, &d->slots[i]);
+        }
+    }
+}
+
 /* --goal holds a judge to one goal, by name or by a file's path. */
 static bool goal_accepted(const struct answer *a, struct bytes name)
 {
@@ -65,7 +126,8 @@ static bool goal_accepted(const struct answer *a, struct bytes name)
 
 enum status answer_open(struct answer *a, const struct msg_judge_welcome *w)
 {
-    const struct judge_setup setup = {.goal = &a->goal.view, .options = a->options};
+    const struct judge_setup setup = {
+        .goal = &a->goal.view, .options = a->options, .clock = a->clock};
 
     if (a->open && hash_equal(a->goal_digest, w->goal_digest) &&
         bytes_equal(bytes_text(a->goal.task), w->environment)) {
@@ -96,7 +158,8 @@ static bool verdict_whole(const struct judge_question *q, const struct judge_ver
     const bool label = v->kind == VERDICT_LABEL, tie = v->kind == VERDICT_TIE;
 
     if (v->kind < VERDICT_LABEL || v->kind >= VERDICT_KINDS ||
-        v->raw_len > JUDGE_RAW_MAX || v->confidence < 0 || v->confidence > 1) {
+        v->raw_len > JUDGE_RAW_MAX || v->confidence < 0 || v->confidence > 1 ||
+        (v->position != POSITION_UNKNOWN && (v->position < -1 || v->position > 1))) {
         return false;
     }
     if (q->captions == 1) {
@@ -110,27 +173,39 @@ static bool verdict_whole(const struct judge_question *q, const struct judge_ver
     return true;
 }
 
+static bool can_do(const struct answer *a, const struct judge_question *q)
+{
+    uint32_t most;
+    bool rate, order;
+
+    answer_kinds(a, &rate, &order, &most);
+    return q->kind == QUESTION_RATE ? rate : order && (uint32_t)q->captions <= most;
+}
+
 /* ST_AGAIN: under way. */
 static enum status answer_one(struct answer *a, struct desk *d, struct desk_slot *slot)
 {
-    const struct judge_question *q = &slot->question;
+    struct judge_question *q = &slot->question;
     struct judge_verdict *v = &slot->verdict;
     const bool may_repeat = q->purpose == PURPOSE_LABEL;
     const struct hash128 key = cache_key(q);
-    const uint64_t deadline_ns = (uint64_t)(a->options->deadline * 1e9);
     bool cached = false;
 
+    q->deadline_ns = slot->taken_ns + a->deadline_ns;
     if (may_repeat && cache_get(a->cache, key, v)) {
+        drop(a, slot);
         cached = true;
         a->counters.from_cache++;
-    } else if (clock_ns(a->clock) - slot->taken_ns >= deadline_ns) {
+    } else if (clock_ns(a->clock) >= q->deadline_ns) {
+        drop(a, slot);
         v->kind = VERDICT_TIMEOUT;
         a->counters.timeouts++;
-    } else if (q->kind == QUESTION_RATE ? !a->backend->can_rate
-                                        : !a->backend->can_order) {
+    } else if (!can_do(a, q)) {
+        drop(a, slot);
         v->kind = VERDICT_REFUSED;
     } else {
         const enum status st = a->backend->ask(a->self, q, v);
+        slot->asked = st == ST_AGAIN;
         if (st == ST_AGAIN) {
             return ST_AGAIN;
         }

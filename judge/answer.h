@@ -16,8 +16,9 @@ struct answer {
     const struct judge_options *options;
     const struct judge_backend *backend;
     const struct clock *clock;
-    void *self; // the backend's
-    bool open, underway;
+    void *self;                   // the backend's
+    bool open, underway, turning; // turning: turn() is at work
+    uint64_t deadline_ns;         // for one question
     struct hash128 goal_digest;
     struct goal goal;
     struct cache *cache;
@@ -36,6 +37,14 @@ MUST_USE enum status answer_open(struct answer *a, const struct msg_judge_welcom
 struct hash128 answer_prompt(const struct answer *a);
 const char *answer_model(const struct answer *a);
 
+/* What the judge can do, and how many questions it wants to hold (0: none now). */
+void answer_kinds(const struct answer *a, bool *rate, bool *order,
+                  uint32_t *order_most);
+uint32_t answer_credits(const struct answer *a);
+/* Lets the backend work; the statuses of its turn(), but ST_OK for ST_AGAIN. */
+MUST_USE enum status answer_turn(struct answer *a);
+/* Nobody waits for these questions any more: the backend forgets them too. */
+void answer_drop_all(struct answer *a, struct desk *d);
 /* Each waiting question of the desk once, for about 100 ms; true when one was answered.
  * a->underway then says whether the backend still works on some. */
 bool answer_waiting(struct answer *a, struct desk *d);

@@ -97,6 +97,9 @@ bool cache_get(const struct cache *c, struct hash128 key, struct judge_verdict *
     v->confidence = e->confidence;
     memcpy(v->order, e->order, sizeof(e->order));
     v->tokens_in = v->tokens_out = 0;
+    v->cost_micro = v->requests = 0;
+    v->estimated = false;
+    v->position = POSITION_UNKNOWN;
     v->raw_len = 0;
     return true;
 }

@@ -77,9 +77,13 @@ struct desk_slot *desk_take(struct desk *d, const struct msg_question *q,
     s->verdict.label = 0;
     s->verdict.confidence = NAN;
     s->verdict.tokens_in = s->verdict.tokens_out = 0;
+    s->verdict.cost_micro = s->verdict.requests = 0;
+    s->verdict.estimated = false;
+    s->verdict.position = POSITION_UNKNOWN;
     s->verdict.raw_len = 0;
     memset(s->verdict.order, 0, sizeof(s->verdict.order));
     s->state = DESK_WAITING;
+    s->asked = false;
     s->taken_ns = now_ns;
     enqueue(d, s);
     return s;

@@ -12,6 +12,7 @@ enum desk_state { DESK_FREE, DESK_WAITING, DESK_ANSWERED, DESK_SENT };
 struct desk_slot {
     enum desk_state state;
     bool cached;
+    bool asked; // the backend has it under way
     struct judge_question question;
     struct judge_caption caption[ITEM_CAPTIONS_MAX];
     struct judge_verdict verdict;

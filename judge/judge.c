@@ -25,20 +25,26 @@ static const char examples[] =
 
 static const struct judge_backend *find_backend(const char *name)
 {
+    for (int i = 0; i < BUILT_IN; i++) {
+        if (strcmp(name, built_in[i]->name) == 0) {
+            return built_in[i];
+        }
+    }
+    return NULL;
+}
+
+static void tell_names(const char *name)
+{
     const char *names[BUILT_IN];
 
     for (int i = 0; i < BUILT_IN; i++) {
         names[i] = built_in[i]->name;
-        if (strcmp(name, names[i]) == 0) {
-            return built_in[i];
-        }
     }
     const char *nearest = text_nearest(name, names, BUILT_IN);
     fprintf(stderr, "minos-judge: --judge: %s is not a judge; %s%s%srule or sim\n",
             name, nearest != NULL ? "did you mean " : "",
             nearest != NULL ? nearest : "",
             nearest != NULL ? "? there are " : "there are ");
-    return NULL;
 }
 
 static int exit_code_of(enum status st)
@@ -98,19 +104,26 @@ int judge_main(const struct judge_backend *backend, int argc, char **argv)
     if (option_parse_run(judge_option_table, &options, argc, argv) != ST_OK) {
         return EXIT_USAGE;
     }
+    // minos asks with the settings of a run, whose judge may be a program of one's own.
+    if (backend == NULL && (backend = find_backend(options.judge)) == NULL &&
+        !options.print_config) {
+        tell_names(options.judge);
+        return EXIT_USAGE;
+    }
+    log_open("judge", (int)options.id, log_level_of(options.log_level));
+    if (backend != NULL && backend->check != NULL &&
+        backend->check(&options) != ST_OK) {
+        return EXIT_USAGE;
+    }
     if (options.print_config) {
         option_print_config(judge_option_table, &options, stdout);
         return EXIT_DONE;
-    }
-    if (backend == NULL && (backend = find_backend(options.judge)) == NULL) {
-        return EXIT_USAGE;
     }
     if (options.learner[0] == '\0' && options.run_dir[0] == '\0') {
         fprintf(stderr, "minos-judge: needs --learner=tcp://HOST:PORT or --run-dir=DIR "
                         "to find its learner\n");
         return EXIT_USAGE;
     }
-    log_open("judge", (int)options.id, log_level_of(options.log_level));
     stop_open();
     if (options.mpi && mpijob_open(MPIJOB_JUDGE) != ST_OK) {
         return EXIT_FAILED;

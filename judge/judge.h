@@ -17,8 +17,9 @@
 #include "common/base/status.h"
 #include "common/wire/messages.h"
 
-enum { JUDGE_RAW_MAX = 2048 };
+enum { JUDGE_RAW_MAX = 4096 };
 
+struct clock; // common/base/clock.h
 struct judge_options;
 
 /* The goal of the run, as its .goal file has it (judge/goals/README.md), and the task it
@@ -36,6 +37,7 @@ struct judge_goal {
 struct judge_setup {
     const struct judge_goal *goal;
     const struct judge_options *options; // judge/options.h
+    const struct clock *clock;
 };
 
 /* A caption: at most 255 bytes, Latin-1, any of them, also 0; a 0 stands behind it. */
@@ -52,6 +54,7 @@ struct judge_question {
     enum question_purpose purpose;
     int captions;                        // 1 to rate, K to order
     const struct judge_caption *caption; // (captions)
+    uint64_t deadline_ns;                // by the setup's clock; then it is a timeout
 };
 
 /* Comes to ask() as VERDICT_ABSTAIN with unknown confidence. */
@@ -61,6 +64,12 @@ struct judge_verdict {
     uint8_t order[ITEM_CAPTIONS_MAX]; // order: rank of each caption, 0 best
     float confidence;                 // 0..1, NaN unknown
     uint32_t tokens_in, tokens_out;
+    uint32_t cost_micro; // millionths of the currency of the prices
+    uint16_t requests;   // made over HTTP for this question; 0 where there are none
+    bool estimated;      // the tokens are, by us: the server did not say
+    // Pairs shown in both orders: 0 they agreed, 1 the first shown won both, -1 the
+    // second shown did; else POSITION_UNKNOWN.
+    int8_t position;
     uint16_t raw_len;
     char raw[JUDGE_RAW_MAX]; // the answer as text, for the ledger; may be empty
 };
@@ -68,15 +77,19 @@ struct judge_verdict {
 struct judge_backend {
     const char *name; // in every record of the ledger
     bool can_rate, can_order;
-    bool wants_truth; // only a simulated judge may
+    bool wants_truth;  // only a simulated judge may
+    double deadline_s; // for one question, where --judge-deadline is 0; 0 = 10 s
 
+    /* Optional. Called before anything else is done; what can be known from the options
+     * and the environment alone. ST_INVALID, ST_NOTFOUND (logged here): exit 2. */
+    enum status (*check)(const struct judge_options *options);
     /* Optional. Called when the learner has told the goal, and again after close() when
      * the goal changed. ST_INVALID, ST_NOTFOUND (logged here): the user must mend
      * something, exit 2; anything else: exit 1. */
     enum status (*open)(const struct judge_setup *setup, void **self);
     void (*close)(void *self);
     /* ST_OK: *v holds the verdict. ST_AGAIN: under way; the same question (same id) is
-     * asked again soon, while others are asked too; not once its deadline has passed.
+     * asked again soon, while others are asked too, until drop() or its deadline.
      * Anything else: the verdict is `refused`. Should return within a second: the
      * learner gives a silent judge up after three. */
     enum status (*ask)(void *self, const struct judge_question *q,
@@ -85,6 +98,20 @@ struct judge_backend {
      * shapes an answer (rules, prompt). Without it: of the goal's text. */
     const char *(*model)(const void *self);
     struct hash128 (*prompt)(const void *self);
+
+    /* All optional, for backends that wait for something. turn() is called each turn of
+     * the loop, to drive sockets and timers: ST_OK: at work, so at most 10 ms apart;
+     * ST_AGAIN: nothing is under way; ST_INVALID, ST_NOTFOUND, others: as open(). */
+    enum status (*turn)(void *self);
+    /* The question is not asked again (its deadline passed, somebody else answered it, or
+     * the learner is another): cancel and forget it. */
+    void (*drop)(void *self, uint64_t id);
+    /* How many questions it wants to hold now, at most --credits; 0: ask me nothing. The
+     * learner is told when it becomes 0 and when it no longer is. */
+    uint32_t (*credits)(const void *self);
+    /* What it can do, known once it is open. Without it can_rate, can_order, K up to
+     * 8. */
+    void (*kinds)(const void *self, bool *rate, bool *order, uint32_t *order_most);
 };
 
 /* A rating: P(helpful) in [0,1]; anything else is `unparseable`. */

@@ -19,7 +19,7 @@ struct judge_options {
     double sim_share;
     int64_t sim_seed;
     int64_t cache, credits;
-    double deadline; // seconds
+    double deadline; // seconds; 0 = the backend's own
     char log_level[OPTION_TEXT_MAX];
     char config[OPTION_TEXT_MAX];
     bool help, print_config;

@@ -29,6 +29,13 @@ enum {
     REPORT_MS = 60000
 };
 
+/* What the last hello said of what may change. */
+struct told {
+    struct hash128 prompt;
+    bool rate, order, idle; // idle: no questions are wanted
+    uint32_t order_most, credits;
+};
+
 struct serve {
     const struct judge_options *options;
     const struct judge_backend *backend;
@@ -52,7 +59,7 @@ struct serve {
     uint64_t heard_ms, sent_ms, hello_ms, hello_wait_ms, told_ms, lost_ms, stop_ms;
     uint64_t reported_ms;
 
-    struct hash128 prompt_told;
+    struct told told;
     struct answer answer;
     struct desk desk;
     struct log_limit bad_frames, overload;
@@ -149,19 +156,30 @@ static void send_bare(struct serve *s, enum frame_kind kind)
     (void)st; // the next beat says it again
 }
 
+static struct told told_now(const struct serve *s)
+{
+    struct told t = {.prompt = answer_prompt(&s->answer),
+                     .credits = answer_credits(&s->answer)};
+
+    t.idle = t.credits == 0;
+    answer_kinds(&s->answer, &t.rate, &t.order, &t.order_most);
+    return t;
+}
+
 static void send_hello(struct serve *s)
 {
+    const struct told t = told_now(s);
     const struct judge_backend *b = s->backend;
     const struct frame_header h = header_of(s, FRAME_JUDGE_HELLO);
     const struct msg_judge_hello hello = {
         .name = bytes_text(b->name),
         .model = bytes_text(answer_model(&s->answer)),
-        .prompt_digest = answer_prompt(&s->answer),
-        .can_rate = b->can_rate,
-        .can_order = b->can_order,
-        .order_most = b->can_order ? ITEM_CAPTIONS_MAX : 0,
-        .deadline_ms = (uint32_t)(s->options->deadline * 1000),
-        .credits = (uint32_t)s->options->credits,
+        .prompt_digest = t.prompt,
+        .can_rate = t.rate,
+        .can_order = t.order,
+        .order_most = t.order_most,
+        .deadline_ms = (uint32_t)(s->answer.deadline_ns / 1000000),
+        .credits = t.credits,
         .wants_truth = b->wants_truth,
         .host = bytes_text(s->host),
         .pid = (uint64_t)getpid(),
@@ -170,25 +188,43 @@ static void send_hello(struct serve *s)
         send_frame(s, codec_encode_judge_hello(s->codec, &h, &hello));
 
     (void)st; // said again after the pause
-    s->prompt_told = hello.prompt_digest;
+    s->told = t;
     s->counters.hellos++;
+}
+
+/* What shapes the answers and what can be done is known only with the goal; a backend
+ * may also want no questions for a while. */
+static void tell_changes(struct serve *s)
+{
+    const struct told now = told_now(s), *old = &s->told;
+
+    if (!hash_equal(now.prompt, old->prompt) || now.rate != old->rate ||
+        now.order != old->order || now.order_most != old->order_most ||
+        now.idle != old->idle) {
+        send_hello(s);
+    }
 }
 
 static struct msg_verdict wire_verdict(const struct desk_slot *slot)
 {
     const struct judge_verdict *v = &slot->verdict;
     const uint64_t us = (slot->answered_ns - slot->taken_ns) / 1000;
-    struct msg_verdict out = {.question = slot->question.id,
-                              .kind = (uint8_t)v->kind,
-                              .label = v->label,
-                              .captions = (uint8_t)slot->question.captions,
-                              .confidence = v->confidence,
-                              .tokens_in = v->tokens_in,
-                              .tokens_out = v->tokens_out,
-                              .latency_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
-                              .cached = slot->cached,
-                              .raw = bytes_of(v->raw, v->raw_len),
-                              .position = POSITION_UNKNOWN};
+    struct msg_verdict out = {
+        .question = slot->question.id,
+        .kind = (uint8_t)v->kind,
+        .label = v->label,
+        .captions = (uint8_t)slot->question.captions,
+        .confidence = v->confidence,
+        .tokens_in = v->tokens_in,
+        .tokens_out = v->tokens_out,
+        .latency_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
+        .cached = slot->cached,
+        .requests = v->requests,
+        .cost_micro = v->cost_micro,
+        .estimated = v->estimated,
+        .position = v->position,
+        .raw = bytes_of(v->raw, v->raw_len),
+    };
 
     memcpy(out.order, v->order, sizeof(out.order));
     return out;
@@ -245,6 +281,7 @@ static enum status take_welcome(struct serve *s, const struct frame_header *h)
                      "another run answers at %s, old questions are dropped",
                      s->endpoint);
         }
+        answer_drop_all(&s->answer, &s->desk);
         desk_clear(&s->desk); // ids are of one run
     }
     const bool was_linked = s->linked;
@@ -263,10 +300,6 @@ static enum status take_welcome(struct serve *s, const struct frame_header *h)
         LOG_INFO("JUDGE-WELCOME", "judges goal %s in %s for %s, %u questions at a time",
                  s->answer.goal.name, s->answer.goal.task, s->endpoint, w.credits);
         desk_send_again(&s->desk);
-    }
-    if (!hash_equal(answer_prompt(&s->answer), s->prompt_told)) {
-        // What shapes the answers is known only now; the ledger shall know it too.
-        send_hello(s);
     }
     return ST_OK;
 }
@@ -541,9 +574,11 @@ enum status serve_step(struct serve *s)
         TRY(receive_all(s, &some));
     }
     if (s->answer.open && !s->stopping) {
+        TRY(answer_turn(&s->answer));
         some = answer_waiting(&s->answer, &s->desk) || some;
     }
     if (s->linked) {
+        tell_changes(s);
         send_answers(s);
     }
     if (s->stopping && stopped(s)) {
@@ -558,7 +593,8 @@ enum status serve_step(struct serve *s)
 
 void serve_wait(struct serve *s, int fd)
 {
-    const int ms = s->answer.underway ? WAIT_UNDERWAY_MS : WAIT_MS;
+    const bool at_work = s->answer.underway || s->answer.turning;
+    const int ms = at_work ? WAIT_UNDERWAY_MS : WAIT_MS;
 
     bus_wait(&s->socket, s->socket != NULL ? 1 : 0, &fd, fd >= 0 ? 1 : 0, NULL, ms);
 }

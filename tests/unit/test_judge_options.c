@@ -8,7 +8,7 @@
 static void the_longest_deadline_is_one_that_a_learner_takes(void **state)
 {
     const struct frame_header h = {.kind = FRAME_JUDGE_HELLO};
-    const struct option *row = option_find(judge_option_table, "deadline");
+    const struct option *row = option_find(judge_option_table, "judge-deadline");
     struct codec *codec = codec_new();
     struct msg_judge_hello back, hello = {.name = bytes_text("mine"),
                                           .model = bytes_text(""),

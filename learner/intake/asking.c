@@ -18,9 +18,13 @@ enum {
 
 /* ---- opening: what the ledger knows ---- */
 
+/* What was answered before --relabel began counts for nothing here: it is asked anew, and
+ * its old label trains until the new one comes. Copies of other runs' verdicts are labels
+ * as others are, but nobody was asked for them here. */
 static bool load_entry(void *ctx, const struct ledger_entry *e)
 {
     struct asking *a = ctx;
+    const bool ours = e->origin.len == 0, old = e->serial <= a->plan->relabel_serial;
 
     if (e->captions != 1 || e->purpose != PURPOSE_LABEL ||
         !hash_equal(e->goal_digest, a->plan->goal_digest)) {
@@ -32,18 +36,20 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
         return true;
     }
     struct caption *p = lexicon_at(a->captions, (uint32_t)number);
-    p->answered = (uint16_t)e->question;
+    p->answered = ours ? (uint16_t)e->question : p->answered;
     if (e->trains) {
-        p->state = CAPTION_LABELLED;
-        a->told.labels++;
+        p->state = old ? p->state : CAPTION_LABELLED;
+        a->told.labels += !old;
+        a->given += ours;
         if (e->serial > a->plan->ledger_serial) {
             asking_add_offer(a, &(struct ring_verdict){.key = e->key,
                                                        .ledger_serial = e->serial,
                                                        .p = e->label,
                                                        .kind = e->verdict_kind});
         }
-    } else if (p->state == CAPTION_NEW && (e->verdict_kind == VERDICT_REFUSED ||
-                                           e->verdict_kind == VERDICT_ABSTAIN)) {
+    } else if (!old && p->state == CAPTION_NEW &&
+               (e->verdict_kind == VERDICT_REFUSED ||
+                e->verdict_kind == VERDICT_ABSTAIN)) {
         p->state = CAPTION_GIVEN_UP;
     }
     return true;
@@ -316,7 +322,7 @@ static uint32_t least(uint64_t x, uint64_t y)
 /* Questions that may still be asked: each under way may become a label. */
 static uint64_t budget_left(const struct asking *a)
 {
-    const uint64_t used = a->told.labels + a->leases;
+    const uint64_t used = a->given + a->leases;
 
     return a->budget > used ? a->budget - used : 0;
 }
@@ -425,6 +431,7 @@ void asking_report(const struct asking *a, struct io_counters *out)
     out->questions_expired = a->told.questions_expired;
     out->questions_in_flight = a->leases;
     out->questions_queued = queue_count(a->queue);
+    out->questions_open = queue_count(a->queue) + a->delayed_count + a->leases;
     memcpy(out->verdicts, a->told.verdicts, sizeof(out->verdicts));
     out->verdicts_late = a->told.verdicts_late;
     out->verdicts_repeated = a->told.verdicts_repeated;

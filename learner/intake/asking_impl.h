@@ -39,7 +39,7 @@ struct asking {
     struct ring_verdict *offer;
     size_t offers, durable, offer_at, offer_cap;
     uint64_t group_ms, commit_ms, look_ms; // group_ms: since when one is pending
-    uint64_t budget, pops;
+    uint64_t budget, given, pops; // given: training verdicts that were asked for here
     bool stopping;
     bool blocked; // a frame or record did not go out: not again before the next look
     struct latency latency;

@@ -83,6 +83,7 @@ static enum status record(struct asking *a, const struct judge *j,
     a->told.tokens_out += v->tokens_out;
     if (e.trains) {
         a->told.labels++;
+        a->given++;
         asking_add_offer(a, &(struct ring_verdict){.key = e.key,
                                                    .ledger_serial = e.serial,
                                                    .p = e.label,

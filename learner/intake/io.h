@@ -87,6 +87,9 @@ struct io_plan {
     struct bytes goal_text;
     bool needs_labels;     // the reward reads them: else judges are asked nothing
     uint64_t label_budget; // 0 = none
+    /* --relabel: verdicts up to this serial do not keep their captions from being asked;
+     * 0 = all do. */
+    uint64_t relabel_serial;
     /* From the checkpoint that training goes on from; all 0 and NULL without one. */
     uint64_t cursor, older_cursor, ledger_serial;
     const struct counts *counts; // of this rank

@@ -40,6 +40,8 @@ struct io_counters {
     uint64_t labels; // training verdicts of this goal, over the run
     uint64_t questions_asked, questions_duplicate, questions_in_flight;
     uint64_t questions_queued, questions_dropped, questions_expired;
+    uint64_t
+        questions_open; // captions that wait: queued, with a judge, or to be asked again
     uint64_t verdicts[VERDICT_KINDS], verdicts_late, verdicts_repeated;
     uint64_t tokens_in, tokens_out;
     double judge_p50_ms, judge_p99_ms; // asked to answered, as seen here

@@ -191,6 +191,7 @@ static enum status answer_one(struct answer *a, struct desk *d, struct desk_slot
     const struct hash128 key = cache_key(q);
     bool cached = false;
 
+    q->taken_ns = slot->taken_ns;
     q->deadline_ns = slot->taken_ns + a->deadline_ns;
     if (may_repeat && cache_get(a->cache, key, v)) {
         drop(a, slot);

@@ -1,6 +1,7 @@
 #include "judge/judge.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -58,6 +59,24 @@ static int exit_code_of(enum status st)
     default:
         return EXIT_FAILED;
     }
+}
+
+/* --learner or --run-dir; else what MINOS_ENDPOINT says, for those who start a judge
+ * without knowing its options: minos judge-check. */
+static bool find_learner(struct judge_options *o)
+{
+    const char *endpoint = getenv("MINOS_ENDPOINT");
+
+    if (o->learner[0] != '\0' || o->run_dir[0] != '\0') {
+        return true;
+    }
+    if (endpoint != NULL && endpoint[0] != '\0' &&
+        text_format(o->learner, sizeof(o->learner), "%s", endpoint)) {
+        return true;
+    }
+    fprintf(stderr, "minos-judge: needs --learner=tcp://HOST:PORT or --run-dir=DIR "
+                    "to find its learner\n");
+    return false;
 }
 
 /* Until stopped by a signal, by the learner or by an error. */
@@ -119,9 +138,7 @@ int judge_main(const struct judge_backend *backend, int argc, char **argv)
         option_print_config(judge_option_table, &options, stdout);
         return EXIT_DONE;
     }
-    if (options.learner[0] == '\0' && options.run_dir[0] == '\0') {
-        fprintf(stderr, "minos-judge: needs --learner=tcp://HOST:PORT or --run-dir=DIR "
-                        "to find its learner\n");
+    if (!find_learner(&options)) {
         return EXIT_USAGE;
     }
     stop_open();

@@ -54,7 +54,8 @@ struct judge_question {
     enum question_purpose purpose;
     int captions;                        // 1 to rate, K to order
     const struct judge_caption *caption; // (captions)
-    uint64_t deadline_ns;                // by the setup's clock; then it is a timeout
+    uint64_t taken_ns;                   // when it came, by the setup's clock
+    uint64_t deadline_ns;                // by the same; then it is a timeout
 };
 
 /* Comes to ask() as VERDICT_ABSTAIN with unknown confidence. */

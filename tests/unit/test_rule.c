@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/rng.h"
 #include "common/base/text.h"
@@ -13,7 +14,7 @@
 
 static struct judge_options options;
 static struct judge_goal goal = {.name = "treasure", .task = "crypt-vault"};
-static const struct judge_setup setup = {&goal, &options};
+static struct judge_setup setup = {.goal = &goal, .options = &options};
 static struct judge_caption caption[ITEM_CAPTIONS_MAX];
 static const char *dir;
 
@@ -249,6 +250,7 @@ int main(void)
         cmocka_unit_test(permuted_labels_have_their_share_and_leave_writing_out),
     };
     dir = harness_make_dir();
+    setup.clock = clock_system();
     option_defaults(judge_option_table, &options);
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     harness_remove_dir(dir);

@@ -207,13 +207,14 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
     for (int i = 0; i < s->count; i++) {
         const char *name = s->row[i].name;
         if (strcmp(s->value[i], before[i]) != 0 && !changeable(name)) {
-            fprintf(stderr,
-                    "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
-                    "(only steps, seconds, lr, actors, judges, port, bind, hostfile, "
-                    "store-mb and checkpoint-seconds may change)\n",
-                    name, settings_get(s, "run-dir"),
-                    before[i][0] != '\0' ? before[i] : "nothing",
-                    s->value[i][0] != '\0' ? s->value[i] : "nothing");
+            fprintf(
+                stderr,
+                "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
+                "(only steps, seconds, lr, lr-end, actors, judges, port, bind, "
+                "hostfile, store-mb, checkpoint-seconds and log-level may change)\n",
+                name, settings_get(s, "run-dir"),
+                before[i][0] != '\0' ? before[i] : "nothing",
+                s->value[i][0] != '\0' ? s->value[i] : "nothing");
             return ST_INVALID;
         }
     }

@@ -37,9 +37,10 @@ struct option train_option_table[] = {
     OPT_END,
 };
 
-/* Rows that say something of one process, never of the run. */
-static const char *const of_one_process[] = {"run-dir", "learner", "id",    "mpi",
-                                             "config",  "nonce",   "quiet", NULL};
+/* Rows that say something of one process, never of the run: minos train gives each its
+ * own, and has those of them that are in its own table. */
+static const char *const of_one_process[] = {"run-dir", "learner", "id", "mpi",
+                                             "config",  "quiet",   NULL};
 
 static const struct {
     enum settings_owner owner;
@@ -66,6 +67,9 @@ static void add_row(struct settings *s, enum settings_owner owner, const char *n
 
     if (row != NULL) {
         s->owners[row - s->row] |= (uint8_t)owner;
+        return;
+    }
+    if (owner != OWNER_MINOS && is_in(name, of_one_process)) {
         return;
     }
     CHECK(s->count < SETTINGS_MAX);
@@ -329,6 +333,9 @@ void settings_print_help(const struct settings *s, const char *preset, FILE *to)
             rows[i].preset = defaults + (size_t)i * size;
             text_format(defaults + (size_t)i * size, size, "%s by preset %s",
                         s->value[i], preset);
+        } else if (strcmp(rows[i].name, "envs") == 0) {
+            // The role's own default holds for actors that are started by hand.
+            rows[i].preset = "by --envs-total";
         }
     }
     option_print_help(

@@ -288,6 +288,8 @@ static void help_names_choices_and_the_defaults_of_the_preset(void **state)
     assert_non_null(strstr(runner_output(dir), ": none, count or retrieval"));
     assert_non_null(strstr(runner_output(dir), "truth or permuted"));
     assert_non_null(strstr(runner_output(dir), "[0.1 by preset crypt]")); // value-coef
+    assert_non_null(strstr(runner_output(dir), "[by --envs-total]"));
+    assert_null(strstr(runner_output(dir), "--learner=")); // of one process
     assert_int_equal(runner_run(dir, minos, "train", "--preset=oni", "--help", NULL),
                      0);
     assert_non_null(strstr(runner_output(dir), "[oni by preset oni]"));

@@ -285,6 +285,7 @@ static void wrong_input_is_told_before_anything_is_started(void **state)
         {{"--preset=none"}, "--preset: none"},
         {{"--config=/none/such.ini"}, "/none/such.ini"},
         {{"again"}, "not an option"},
+        {{"--id=3"}, "--id: no such option"}, // of one actor, not of a run
     };
 
     (void)state;

@@ -148,12 +148,15 @@ static enum status bench_calibrate(struct show_options *o)
 {
     static const char *const tasks[] = {"crypt-stairs2", "crypt-stairs", "crypt-vault",
                                         "crypt-oracle",  "crypt-score",  "crypt-free"};
+    enum { TASKS = sizeof(tasks) / sizeof(tasks[0]) };
     struct metrics_row row = {0};
+    bool any = false;
 
-    for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
+    for (int i = 0; i < TASKS; i++) {
         if (o->env[0] != 0 && strcmp(o->env, tasks[i]) != 0) {
             continue;
         }
+        any = true;
         metrics_begin(&row);
         metrics_text(&row, "bench", "crypt-calibrate");
         metrics_text(&row, "env", tasks[i]);
@@ -161,6 +164,14 @@ static enum status bench_calibrate(struct show_options *o)
         print_row(&row);
     }
     metrics_release(&row);
+    if (!any) {
+        const char *nearest = text_nearest(o->env, tasks, TASKS);
+        LOG_ERROR("CRYPT-CALIBRATE", "'%s' is no task of crypt%s%s", o->env,
+                  nearest != NULL ? ", did you mean "
+                                  : ", whose names begin with crypt-",
+                  nearest != NULL ? nearest : "");
+        return ST_INVALID;
+    }
     return ST_OK;
 }
 

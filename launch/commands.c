@@ -114,8 +114,9 @@ static int bench_dispatch(int argc, char **argv)
         return EXIT_DONE;
     }
     const char *nearest = text_nearest(word, names, BENCHES);
-    fprintf(stderr, "minos bench: %s: no such bench; %s%s%s\n",
-            word[0] != '\0' ? word : "no name given",
+    fprintf(stderr, "minos bench: %s%s; %s%s%s\n",
+            word[0] != '\0' ? word : "a name is needed",
+            word[0] != '\0' ? ": no such bench" : "",
             nearest != NULL
                 ? "did you mean "
                 : "env, infer, crypt-calibrate, update, bus, store or codec",

@@ -31,8 +31,9 @@ static int learn(int argc, char **argv)
     enum status st;
 
     if (option_is_given(argc, argv, "help")) {
-        option_print_help(learner_option_table, "minos-learner [--NAME=VALUE ...]",
-                          examples, stdout);
+        option_print_help(learner_option_table,
+                          "minos-learner [--config=FILE] [--NAME=VALUE ...]", examples,
+                          stdout);
         return EXIT_DONE;
     }
     if (learner_options_read(&l.options, argc, argv) != ST_OK) {

@@ -21,7 +21,7 @@ enum {
     ENV_EVENT_NONE = -1
 };
 
-/* Index into stats, NLE's order (oni-reference: blstats). */
+/* Index into stats: the order of NLE's blstats. */
 enum env_stat {
     STAT_X,
     STAT_Y,

@@ -56,7 +56,8 @@ static void one_sequence(float *target, float *advantage, const struct vtrace_ro
     }
 }
 
-/* The same as the reference has it (oni-reference.md 4.4). */
+/* The same as the reference has it, as released: a value after the last step that makes
+ * this step's error 0, deaths and time limits alike, rho in the advantage. */
 static void one_sequence_oni(float *target, float *advantage,
                              const struct vtrace_rows *in, int T, size_t B, size_t b,
                              float gamma)

@@ -185,7 +185,7 @@ static void the_advantage_of_the_last_step_has_no_ratio_in_it(void **state)
                        1e-6);
 }
 
-/* oni-reference.md 4.4, in double. */
+/* The recursion of the reference as released, in double. */
 static void naive_oni(double *v, double *a, int b)
 {
     double next_v = 0, next_target = 0;

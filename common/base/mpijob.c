@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { LOOK_MS = 100 };
+enum { LOOK_MS = 100, SAY_MS = 10000 };
 
 static MPI_Comm own = MPI_COMM_NULL;
 static MPI_Request end = MPI_REQUEST_NULL; // the broadcast that learner 0 begins last
@@ -83,9 +83,15 @@ bool mpijob_over(void)
 
 static void wait_asleep(MPI_Request *request)
 {
+    uint64_t said = clock_ms(clock_system());
     int done = 0;
 
     while (MPI_Test(request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done) {
+        const uint64_t now = clock_ms(clock_system());
+        if (now - said >= SAY_MS) {
+            said = now;
+            LOG_WARN("MPI-WAITS", "has ended and waits for others of the MPI job");
+        }
         clock_sleep_ms(10);
     }
 }

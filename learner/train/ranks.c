@@ -224,7 +224,9 @@ static void mpi_close(struct ranks *r)
     mem_free(m->from);
     mem_free(m->tokens);
     if (!m->job) {
+        watch_begin(r); // it waits for the other ranks
         MPI_Finalize();
+        watch_end();
     }
     mem_free(m);
 }

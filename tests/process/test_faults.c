@@ -201,6 +201,27 @@ static void a_run_directory_that_cannot_be_written_is_an_error(void **state)
     says("Read-only file system");
 }
 
+/* A FUSE mount of somebody else's that nobody serves: the kernel tells its kind all the
+ * same. */
+static void a_store_on_a_network_file_system_is_refused(void **state)
+{
+    char options[96], store[PATH_MAX_ + 32];
+    const int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    text_format(options, sizeof(options),
+                "fd=%d,rootmode=40000,user_id=12345,group_id=12345", fuse);
+    if (!may_mount || fuse < 0 || mount("minos-test", disk, "fuse", 0, options) != 0) {
+        close(fuse);
+        skip();
+    }
+    text_format(store, sizeof(store), "--store-dir=%s", disk);
+    ends_with(start(store), 2);
+    says("is on a network file system (FUSE)");
+    assert_false(file_exists(run));
+    close(fuse);
+}
+
 /* Cuts policy.bin in every checkpoint from update `least` on; how many. */
 static int damage(int least)
 {
@@ -247,12 +268,23 @@ static void a_damaged_checkpoint_is_passed_over_and_without_any_the_run_waits(vo
     }
 }
 
-static void a_checkpoint_of_another_format_is_refused(void **state)
+static void a_run_of_another_format_is_refused(void **state)
 {
     static const char other[] = "{\"format\": 99, \"run\": \"1\", \"start\": 1}\n";
+    char path[PATH_MAX_ + 64];
 
     (void)state;
     ends_with(start("--steps=5000"), 0);
+    const int newest = newest_checkpoint();
+    for (int update = 0; update <= newest; update++) {
+        text_format(path, sizeof(path), "%s/checkpoint-%d/manifest.json", run, update);
+        if (file_exists(path)) {
+            assert_int_equal(file_write_atomic(path, bytes_text(other)), ST_OK);
+        }
+    }
+    ends_with(start("--steps=9000"), 2);
+    says("its manifest has another format");
+    assert_int_equal(newest_checkpoint(), newest);
     assert_int_equal(
         file_write_atomic(harness_path(run, "run.json"), bytes_text(other)), ST_OK);
     ends_with(start("--steps=9000"), 2);
@@ -442,8 +474,9 @@ int main(int argc, char **argv)
         TEST(a_disk_that_is_full_at_the_start_is_an_error),
         TEST(a_disk_that_fills_up_ends_a_run_which_later_goes_on),
         TEST(a_run_directory_that_cannot_be_written_is_an_error),
+        TEST(a_store_on_a_network_file_system_is_refused),
         TEST(a_damaged_checkpoint_is_passed_over_and_without_any_the_run_waits),
-        TEST(a_checkpoint_of_another_format_is_refused),
+        TEST(a_run_of_another_format_is_refused),
         TEST(without_nethack_the_package_is_named),
         TEST(a_run_survives_mpirun_and_minos_and_leaves_nothing_in_memory),
         TEST(who_stands_still_for_a_while_goes_on),

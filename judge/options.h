@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/base/option.h"
+#include "judge/backends/sim/knobs.h"
 
 struct judge_options {
     char learner[OPTION_TEXT_MAX]; // "" = RUN/address
@@ -18,6 +19,7 @@ struct judge_options {
     char sim[OPTION_TEXT_MAX];
     double sim_share;
     int64_t sim_seed;
+    struct sim_knobs sim_knobs;
     int64_t cache, credits;
     double deadline; // seconds; 0 = the backend's own
     char log_level[OPTION_TEXT_MAX];

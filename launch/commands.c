@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"play", NULL, "minos-actor", "play an environment yourself"},
     {"audit", NULL, "minos-learner", "where every segment of a run went"},
     {"ledger", NULL, "minos-learner", "list or export a run's verdicts"},
+    {"prompt", NULL, "minos-judge", "print what a language model would be sent"},
     {"bench", bench_dispatch, NULL,
      "measure env, infer, crypt-calibrate, update, bus, store or codec"},
     {"help", help_main, NULL, "this list, or the help of one command"},

@@ -15,7 +15,7 @@
 #include "launch/port.h"
 #include "launch/process.h"
 
-enum { FIRST_PORT = 7340, PORT_MOST = 65535, GOALS_MAX = 64 };
+enum { FIRST_PORT = 7340, PORT_MOST = 65535 };
 
 /* What may differ when a run is gone on with; the rest is what the run is. */
 static const char *const may_change[] = {"steps",
@@ -246,36 +246,11 @@ static enum status check_env(struct plan *p, struct text_buf *spec)
 
 static enum status unknown_goal(const char *goal, const char *path)
 {
-    const char *names[GOALS_MAX];
-    char folder[PATH_MAX_];
-    int count = 0;
+    char suggestion[512];
 
-    if (share_path("goals", folder, sizeof(folder))) {
-        DIR *dir = opendir(folder);
-        const struct dirent *entry;
-        while (dir != NULL && (entry = readdir(dir)) != NULL && count < GOALS_MAX) {
-            const char *dot = strstr(entry->d_name, ".goal");
-            if (dot != NULL && dot[5] == '\0') {
-                names[count++] = strndup(entry->d_name, (size_t)(dot - entry->d_name));
-            }
-        }
-        if (dir != NULL) {
-            closedir(dir);
-        }
-    }
-    const char *nearest = text_nearest(goal, names, count);
-    fprintf(stderr, "minos train: --goal: there is no goal %s (%s); %s%s", goal, path,
-            nearest != NULL ? "did you mean " : "there are",
-            nearest != NULL ? nearest : "");
-    for (int i = 0; i < count; i++) {
-        if (nearest == NULL) {
-            fprintf(stderr, "%s %s", i > 0 ? "," : "", names[i]);
-        }
-    }
-    fprintf(stderr, "%s\n", nearest != NULL ? "?" : "");
-    for (int i = 0; i < count; i++) {
-        free((void *)(uintptr_t)names[i]);
-    }
+    share_suggest("goals", ".goal", goal, suggestion, sizeof(suggestion));
+    fprintf(stderr, "minos train: --goal: there is no goal %s (%s); %s\n", goal, path,
+            suggestion);
     return ST_INVALID;
 }
 

@@ -57,6 +57,8 @@ struct option judge_option_table[] = {
         "sim: share of verdicts that are unparseable"),
     ROW(sim_knobs.garbage, "sim-garbage", OPT_FLOAT, "0", 0, 1,
         "sim: share of answers that are nonsense, which become unparseable"),
+    ROW(sim_knobs.raw, "sim-raw", OPT_INT, "0", 0, 2048,
+        "sim: bytes of reasoning that it says with each answer"),
     ROW(sim_knobs.latency, "sim-latency", OPT_FLOAT, "0", 0, 3600,
         "sim: median seconds until a question is answered; 0: at once"),
     ROW(sim_knobs.latency_p99, "sim-latency-p99", OPT_FLOAT, "0", 0, 3600,

@@ -17,6 +17,7 @@ struct sim_knobs {
     double adversary;
     char target[OPTION_TEXT_MAX];
     double drift, drift_hour; // captions flipped anew by 1,000 questions, by an hour
+    int64_t raw;              // bytes of reasoning with each answer
     double abstain, timeout, refused, overload, unparseable, garbage;
     double latency, latency_p99, latency_cap; // seconds; p99 0: all the same
     char outage[OPTION_TEXT_MAX];

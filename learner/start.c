@@ -195,7 +195,7 @@ static enum status open_stores(struct learner *l)
     TRY(ledger_open(path, l->plan.dir.run, &l->ledger));
     if (l->elsewhere) {
         text_format(path, sizeof(path), "%s/ledger/verdicts.jsonl", o->run_dir);
-        TRY(ledger_import(l->ledger, path, &taken));
+        TRY(ledger_restore(l->ledger, path, &taken));
         if (taken > 0) {
             LOG_INFO("LEDGER-IMPORTED", "took %llu verdicts from %s",
                      (unsigned long long)taken, path);

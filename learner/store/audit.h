@@ -45,7 +45,7 @@ void audit_json(const struct audit *a, struct text_buf *out);
 /* `minos-learner audit --run-dir=DIR [--store-dir=DIR] [--json]`: exit code 0 only if all
  * balances. */
 int audit_main(int argc, char **argv);
-/* `minos-learner ledger list|export --run-dir=DIR [--store-dir=DIR]`. */
+/* `minos-learner ledger list|grep|stats|export|import|merge LEDGER ...`. */
 int ledger_main(int argc, char **argv);
 
 #endif

@@ -1,6 +1,7 @@
 #include "learner/store/ledger.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -9,7 +10,6 @@
 #include "learner/store/db.h"
 #include "learner/store/ledger_row.h"
 
-enum { SCHEMA = 2 };
 enum { VERDICTS, META, TABLES };
 
 static const struct db_table tables[TABLES] = {{"verdicts", DB_KEY_U64},
@@ -22,9 +22,11 @@ struct ledger {
     struct db *db;
     struct db_txn txn; // the open group
     struct ledger_row *row;
-    uint64_t top; // committed or pending
+    uint64_t top, durable; // highest serial: committed or pending; committed
     int pending;
-    char path[256];
+    uint64_t run;
+    char environment[LEDGER_ENVIRONMENT_MAX];
+    char path[1024];
 };
 
 static enum status check_meta(struct ledger *l, uint64_t run, bool write)
@@ -36,18 +38,19 @@ static enum status check_meta(struct ledger *l, uint64_t run, bool write)
     TRY(db_begin(l->db, write, &t));
     enum status st = db_get(&t, META, bytes_text("identity"), &v);
     if (st == ST_NOTFOUND && write) {
-        have[0] = SCHEMA;
+        have[0] = LEDGER_SCHEMA;
         have[1] = run;
         st = db_put(&t, META, bytes_text("identity"), bytes_of(have, sizeof(have)),
                     false);
+        l->run = run;
         return st != ST_OK ? (db_abort(&t), st) : db_commit(&t);
     }
     if (st == ST_OK) {
         memcpy(have, v.data, v.len == sizeof(have) ? sizeof(have) : 0);
-        if (have[0] != SCHEMA) {
+        if (have[0] != LEDGER_SCHEMA) {
             LOG_ERROR("LEDGER-SCHEMA",
                       "%s has schema %" PRIu64 ", this program reads %d", l->path,
-                      have[0], SCHEMA);
+                      have[0], LEDGER_SCHEMA);
             st = ST_VERSION;
         } else if (write && have[1] != run) {
             LOG_ERROR("LEDGER-RUN",
@@ -55,6 +58,7 @@ static enum status check_meta(struct ledger *l, uint64_t run, bool write)
                       l->path, have[1], run);
             st = ST_INVALID;
         }
+        l->run = have[1];
     }
     db_abort(&t);
     return st;
@@ -71,7 +75,13 @@ static enum status find_top(struct ledger *l)
         memcpy(&l->top, key.data, sizeof(l->top));
     }
     db_abort(&t);
+    l->durable = l->top;
     return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+static enum status read_environment(struct ledger *l)
+{
+    return ledger_get_note(l, "environment", l->environment, sizeof(l->environment));
 }
 
 static enum status open_as(const char *path, uint64_t run, bool read_only,
@@ -90,6 +100,7 @@ static enum status open_as(const char *path, uint64_t run, bool read_only,
     l->row = ledger_row_new();
     st = st != ST_OK ? st : check_meta(l, run, !read_only);
     st = st != ST_OK ? st : find_top(l);
+    st = st != ST_OK ? st : read_environment(l);
     if (st != ST_OK) {
         ledger_close(l);
         return st;
@@ -113,7 +124,7 @@ void ledger_close(struct ledger *l)
     if (l == NULL) {
         return;
     }
-    if (l->pending > 0 && ledger_commit(l) != ST_OK) {
+    if (l->db != NULL && ledger_commit(l) != ST_OK) {
         LOG_ERROR("LEDGER-LOST", "the last verdicts could not be written to %s",
                   l->path);
     }
@@ -122,12 +133,104 @@ void ledger_close(struct ledger *l)
     mem_free(l);
 }
 
+/* ---- meta ---- */
+
+uint64_t ledger_run(const struct ledger *l)
+{
+    return l->run;
+}
+
+const char *ledger_path(const struct ledger *l)
+{
+    return l->path;
+}
+
+const char *ledger_environment(const struct ledger *l)
+{
+    return l->environment;
+}
+
+bool ledger_same_environment(const char *a, const char *b)
+{
+    const size_t len = strcspn(a, "-");
+
+    return len == strcspn(b, "-") && strncmp(a, b, len) == 0;
+}
+
+static enum status begin_group(struct ledger *l)
+{
+    return l->txn.txn == NULL ? db_begin(l->db, true, &l->txn) : ST_OK;
+}
+
+enum status ledger_put_note(struct ledger *l, const char *name, const char *text)
+{
+    TRY(begin_group(l));
+    return db_put(&l->txn, META, bytes_text(name), bytes_text(text), false);
+}
+
+enum status ledger_get_note(struct ledger *l, const char *name, char *out, size_t size)
+{
+    struct db_txn t;
+    struct bytes v = {0};
+
+    TRY(db_begin(l->db, false, &t));
+    const enum status st = db_get(&t, META, bytes_text(name), &v);
+    if (st == ST_OK) {
+        (void)text_format(out, size, "%.*s", (int)v.len, (const char *)v.data);
+    } else {
+        out[0] = '\0';
+    }
+    db_abort(&t);
+    return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+enum status ledger_put_environment(struct ledger *l, const char *name)
+{
+    const bool known = l->environment[0] != '\0';
+
+    if (known && !ledger_same_environment(l->environment, name)) {
+        LOG_ERROR("LEDGER-ENVIRONMENT",
+                  "the verdicts in %s are about %s, these would be about %s", l->path,
+                  l->environment, name);
+        return ST_INVALID;
+    }
+    if (known) {
+        return ST_OK;
+    }
+    if (!text_format(l->environment, sizeof(l->environment), "%s", name)) {
+        LOG_ERROR("LEDGER-ENVIRONMENT",
+                  "an environment's name has at most %d bytes, not so %s",
+                  LEDGER_ENVIRONMENT_MAX - 1, name);
+        return ST_INVALID;
+    }
+    return ledger_put_note(l, "environment", l->environment);
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct hash128));
+}
+
+struct hash128 ledger_item_key(const struct bytes *caption, int captions)
+{
+    struct hash128 key[ITEM_CAPTIONS_MAX] = {0};
+
+    for (int i = 0; i < captions; i++) {
+        key[i] = hash_128(caption[i]);
+    }
+    if (captions <= 1) {
+        return key[0];
+    }
+    qsort(key, (size_t)captions, sizeof(key[0]), compare_hashes);
+    return hash_128(bytes_of(key, (size_t)captions * sizeof(key[0])));
+}
+
+/* ---- entries ---- */
+
 /* Into the open group under entry->serial, which is above the top. */
 static enum status put(struct ledger *l, const struct ledger_entry *entry)
 {
-    if (l->txn.txn == NULL) {
-        TRY(db_begin(l->db, true, &l->txn));
-    }
+    TRY(begin_group(l));
     TRY(db_put(&l->txn, VERDICTS, db_u64(&entry->serial),
                ledger_row_pack(l->row, entry), true));
     l->top = entry->serial;
@@ -149,11 +252,24 @@ enum status ledger_put_serial(struct ledger *l, const struct ledger_entry *entry
 
 enum status ledger_commit(struct ledger *l)
 {
-    if (l->pending == 0) {
+    if (l->txn.txn == NULL) {
         return ST_OK;
     }
     l->pending = 0;
-    return db_commit(&l->txn);
+    TRY(db_commit(&l->txn));
+    l->durable = l->top;
+    return ST_OK;
+}
+
+void ledger_abandon(struct ledger *l)
+{
+    db_abort(&l->txn);
+    l->txn = (struct db_txn){0};
+    l->pending = 0;
+    l->top = l->durable;
+    if (read_environment(l) != ST_OK) {
+        l->environment[0] = '\0';
+    }
 }
 
 int ledger_pending(const struct ledger *l)

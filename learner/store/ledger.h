@@ -2,7 +2,8 @@
 #define LEARNER_STORE_LEDGER_H
 /* The ledger: the append-only record of every verdict with its provenance; rank 0 only.
  * Its own LMDB environment with default durability: a verdict that was acknowledged is on
- * disk. Writes from rank 0's I/O thread; a second read-only handle for tools. */
+ * disk. Writes from rank 0's I/O thread; a second read-only handle for tools, in another
+ * process (LMDB must not be opened twice in one). */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,9 +46,32 @@ struct ledger_label {
     uint8_t kind; // VERDICT_LABEL or VERDICT_TIE
 };
 
+enum { LEDGER_SCHEMA = 2, LEDGER_ENVIRONMENT_MAX = 64, LEDGER_RAW_MAX = 65536 };
+
+/* ST_VERSION (logged): of another schema; ST_INVALID (logged): of another run. Reading:
+ * ST_NOTFOUND (not logged): there is none. */
 MUST_USE enum status ledger_open(const char *path, uint64_t run, struct ledger **out);
 MUST_USE enum status ledger_open_read(const char *path, struct ledger **out);
 void ledger_close(struct ledger *l); // commits what is pending; NULL is fine
+uint64_t ledger_run(const struct ledger *l);
+const char *ledger_path(const struct ledger *l);
+
+/* The environment and task whose captions were judged, "crypt-vault"; "" is not known.
+ * Verdicts hold for all tasks of one environment: the first word of the name. */
+const char *ledger_environment(const struct ledger *l);
+bool ledger_same_environment(const char *a, const char *b);
+/* As part of the open group, for good. ST_INVALID (logged): it is of another one. */
+MUST_USE enum status ledger_put_environment(struct ledger *l, const char *name);
+/* A text of the caller's under `name`, as part of the open group; *out is cut to `size`,
+ * "" where there is none. */
+MUST_USE enum status ledger_put_note(struct ledger *l, const char *name,
+                                     const char *text);
+MUST_USE enum status ledger_get_note(struct ledger *l, const char *name, char *out,
+                                     size_t size);
+
+/* What a question is about, whatever the order shown: the hash of one caption's bytes; of
+ * several the hash of their sorted hashes. 0 for none. */
+struct hash128 ledger_item_key(const struct bytes *caption, int captions);
 
 /* Adds to the group that the next commit makes durable; fills entry->serial. */
 MUST_USE enum status ledger_append(struct ledger *l, struct ledger_entry *entry);
@@ -56,6 +80,8 @@ MUST_USE enum status ledger_put_serial(struct ledger *l,
                                        const struct ledger_entry *entry);
 /* Group commit with fsync. Verdicts may be acknowledged and trained only after it. */
 MUST_USE enum status ledger_commit(struct ledger *l);
+/* Nothing of the open group was ever there. */
+void ledger_abandon(struct ledger *l);
 int ledger_pending(const struct ledger *l);
 uint64_t ledger_top(const struct ledger *l); // highest serial, committed or pending
 
@@ -69,13 +95,13 @@ MUST_USE enum status ledger_scan(struct ledger *l, uint64_t from, uint64_t to,
 MUST_USE enum status
 ledger_labels(struct ledger *l, struct hash128 goal_digest, uint64_t from, uint64_t to,
               bool (*each)(void *ctx, const struct ledger_label *v), void *ctx);
-/* One entry as a JSON line, lossless for all 256 byte values. */
-void ledger_json(const struct ledger_entry *e, struct text_buf *out);
-
-/* Appends entries that path does not hold yet, with fsync; a torn last line is cut. */
+/* Appends entries that path does not hold yet, as lines of ledger_line.h, with fsync; a
+ * torn last line is cut. */
 MUST_USE enum status ledger_export(struct ledger *l, const char *path);
 /* Takes from such a file what the ledger lacks (a store that was lost): entries above its
- * top, serials kept. A missing file has none. *taken = how many. */
-MUST_USE enum status ledger_import(struct ledger *l, const char *path, uint64_t *taken);
+ * top, serials kept; lines that are no verdicts are passed over (logged). A missing file
+ * has none. *taken = how many. ST_INVALID (logged): it is another run's. */
+MUST_USE enum status ledger_restore(struct ledger *l, const char *path,
+                                    uint64_t *taken);
 
 #endif

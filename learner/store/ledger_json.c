@@ -1,29 +1,50 @@
-/* The ledger as JSON lines: one object per verdict, lossless for all byte values
- * (captions and answers are Latin-1 to JSON), for export and for a start whose ledger
- * was lost. */
+/* Lines of ledger_line.h as they are written, and the file of them that a run directory
+ * keeps where its ledger lies on another disk. */
 
+#include "learner/store/ledger_line.h"
+
+#include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/metrics.h"
-#include "learner/store/ledger.h"
+#include "learner/store/ledger_file.h"
 
-enum { LINE_MAX_ = 1 << 20 };
+static const char *const purposes[] = {"label", "consistency", "canary", "probe"};
+enum { PURPOSES = sizeof(purposes) / sizeof(purposes[0]) };
 
-static const char *purpose_name(int purpose)
+const char *ledger_purpose_name(int purpose)
 {
-    static const char *const names[] = {"label", "consistency", "canary", "probe"};
-
-    return purpose >= 0 && purpose < 4 ? names[purpose] : "unknown";
+    return purpose >= 0 && purpose < PURPOSES ? purposes[purpose] : "unknown";
 }
+
+int ledger_purpose_of(const char *name)
+{
+    for (int i = 0; i < PURPOSES; i++) {
+        if (strcmp(purposes[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int ledger_verdict_of(const char *name)
+{
+    for (int i = VERDICT_LABEL; i < VERDICT_KINDS; i++) {
+        if (strcmp(verdict_kind_name((enum verdict_kind)i), name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* ---- writing ---- */
 
 static void add_hash(struct text_buf *out, const char *key, struct hash128 h)
 {
@@ -48,8 +69,22 @@ static void add_float(struct text_buf *out, const char *key, float v)
     }
 }
 
-void ledger_json(const struct ledger_entry *e, struct text_buf *out)
+static const char *truth(bool b)
 {
+    return b ? "true" : "false";
+}
+
+void ledger_line_write_head(const struct ledger_head *h, struct text_buf *out)
+{
+    text_buf_add(out, "{\"ledger\":%d,\"run\":\"%016" PRIx64 "\"", LEDGER_SCHEMA,
+                 h->run);
+    add_text(out, "environment", bytes_text(h->environment));
+    text_buf_add(out, "}\n");
+}
+
+void ledger_line_write(const struct ledger_entry *e, struct text_buf *out)
+{
+    // The serial first: ledger_export() looks for it.
     text_buf_add(out, "{\"serial\":%" PRIu64 ",\"time_ms\":%" PRIu64, e->serial,
                  e->time_ms);
     text_buf_add(out, ",\"question\":\"%016" PRIx64 "\"", e->question);
@@ -61,9 +96,9 @@ void ledger_json(const struct ledger_entry *e, struct text_buf *out)
     add_text(out, "model", e->model);
     text_buf_add(out, ",\"ask\":\"%s\",\"purpose\":\"%s\",\"verdict\":\"%s\"",
                  e->question_kind == QUESTION_ORDER ? "order" : "rate",
-                 purpose_name(e->purpose), verdict_kind_name(e->verdict_kind));
-    text_buf_add(out, ",\"late\":%s,\"trains\":%s", e->late ? "true" : "false",
-                 e->trains ? "true" : "false");
+                 ledger_purpose_name(e->purpose),
+                 verdict_kind_name((enum verdict_kind)e->verdict_kind));
+    text_buf_add(out, ",\"late\":%s,\"trains\":%s", truth(e->late), truth(e->trains));
     add_float(out, "label", e->label);
     add_float(out, "confidence", e->confidence);
     text_buf_add(out, ",\"captions\":[");
@@ -81,138 +116,15 @@ void ledger_json(const struct ledger_entry *e, struct text_buf *out)
     }
     text_buf_add(out, ",\"tokens_in\":%u,\"tokens_out\":%u,\"latency_us\":%u",
                  e->tokens_in, e->tokens_out, e->latency_us);
-    text_buf_add(
-        out, ",\"requests\":%u,\"cost_micro\":%u,\"estimated\":%s,\"position\":%d",
-        e->requests, e->cost_micro, e->estimated ? "true" : "false", e->position);
+    text_buf_add(out, ",\"requests\":%u,\"cost_micro\":%u,\"estimated\":%s",
+                 e->requests, e->cost_micro, truth(e->estimated));
+    text_buf_add(out, ",\"position\":%d", e->position);
     add_text(out, "origin", e->origin);
     add_text(out, "raw", e->raw);
     text_buf_add(out, "}\n");
 }
 
-/* ---- reading a line back ---- */
-
-/* UTF-8 of code points below 256, as text_buf_add_json writes them, back to bytes. */
-static bool latin(const json_t *v, uint8_t *out, size_t most, size_t *len)
-{
-    const unsigned char *s = (const unsigned char *)json_string_value(v);
-    const size_t n = json_string_length(v);
-
-    *len = 0;
-    for (size_t i = 0; s != NULL && i < n && *len < most; i++) {
-        if (s[i] < 0x80) {
-            out[(*len)++] = s[i];
-        } else if ((s[i] == 0xc2 || s[i] == 0xc3) && i + 1 < n) {
-            out[(*len)++] = (uint8_t)((s[i] & 3) << 6 | (s[i + 1] & 0x3f));
-            i++;
-        } else {
-            return false;
-        }
-    }
-    return s != NULL;
-}
-
-struct line_room {
-    uint8_t name[4][256], caption[ITEM_CAPTIONS_MAX][256], raw[65536];
-};
-
-static bool read_hash(const json_t *o, const char *key, struct hash128 *out)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    return text != NULL && strlen(text) == 32 && hash_parse(text, out);
-}
-
-static bool read_text(const json_t *o, const char *key, uint8_t *room, size_t size,
-                      struct bytes *out)
-{
-    size_t len = 0;
-    const bool good = latin(json_object_get(o, key), room, size, &len);
-
-    *out = bytes_of(room, len);
-    return good;
-}
-
-static float read_float(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-
-    return json_is_number(v) ? (float)json_number_value(v) : NAN;
-}
-
-static uint64_t read_int(const json_t *o, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(o, key));
-}
-
-static int read_name(const json_t *o, const char *key, const char *(*name)(int),
-                     int count)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    for (int i = 0; text != NULL && i < count; i++) {
-        if (strcmp(name(i), text) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-static const char *verdict_name(int kind)
-{
-    return kind < VERDICT_LABEL ? "" : verdict_kind_name((enum verdict_kind)kind);
-}
-
-static bool read_line(const json_t *o, struct line_room *room, struct ledger_entry *e)
-{
-    const char *question = json_string_value(json_object_get(o, "question"));
-    const char *ask = json_string_value(json_object_get(o, "ask"));
-    const json_t *captions = json_object_get(o, "captions");
-    const json_t *order = json_object_get(o, "order");
-    const int kind = read_name(o, "verdict", verdict_name, VERDICT_KINDS);
-    const int purpose = read_name(o, "purpose", purpose_name, PURPOSE_PROBE + 1);
-    bool good = question != NULL && ask != NULL && kind > 0 && purpose >= 0 &&
-                json_array_size(captions) <= ITEM_CAPTIONS_MAX;
-
-    *e = (struct ledger_entry){.serial = read_int(o, "serial"),
-                               .time_ms = read_int(o, "time_ms"),
-                               .late = json_is_true(json_object_get(o, "late")),
-                               .trains = json_is_true(json_object_get(o, "trains")),
-                               .label = read_float(o, "label"),
-                               .confidence = read_float(o, "confidence"),
-                               .tokens_in = (uint32_t)read_int(o, "tokens_in"),
-                               .tokens_out = (uint32_t)read_int(o, "tokens_out"),
-                               .latency_us = (uint32_t)read_int(o, "latency_us"),
-                               .requests = (uint16_t)read_int(o, "requests"),
-                               .cost_micro = (uint32_t)read_int(o, "cost_micro"),
-                               .estimated =
-                                   json_is_true(json_object_get(o, "estimated")),
-                               .position = (int8_t)read_int(o, "position")};
-    good = good && e->serial > 0 && read_hash(o, "key", &e->key) &&
-           read_hash(o, "goal_digest", &e->goal_digest) &&
-           read_hash(o, "prompt_digest", &e->prompt_digest) &&
-           read_text(o, "goal", room->name[0], 255, &e->goal) &&
-           read_text(o, "judge", room->name[1], 255, &e->judge) &&
-           read_text(o, "model", room->name[2], 255, &e->model) &&
-           read_text(o, "origin", room->name[3], 255, &e->origin) &&
-           read_text(o, "raw", room->raw, sizeof(room->raw), &e->raw);
-    if (!good) {
-        return false;
-    }
-    e->question = strtoull(question, NULL, 16);
-    e->question_kind = strcmp(ask, "order") == 0 ? QUESTION_ORDER : QUESTION_RATE;
-    e->verdict_kind = (uint8_t)kind;
-    e->purpose = (uint8_t)purpose;
-    e->captions = (uint8_t)json_array_size(captions);
-    for (size_t i = 0; good && i < e->captions; i++) {
-        size_t len = 0;
-        good = latin(json_array_get(captions, i), room->caption[i], 255, &len);
-        e->caption[i] = bytes_of(room->caption[i], len);
-        e->order[i] = (uint8_t)json_integer_value(json_array_get(order, i));
-    }
-    return good;
-}
-
-/* ---- files ---- */
+/* ---- a run's own file ---- */
 
 struct exporting {
     FILE *f;
@@ -220,35 +132,51 @@ struct exporting {
     bool failed;
 };
 
+static bool export_line(struct exporting *x)
+{
+    x->failed = fwrite(x->line.data, 1, x->line.len, x->f) != x->line.len;
+    return !x->failed;
+}
+
 static bool export_entry(void *ctx, const struct ledger_entry *e)
 {
     struct exporting *x = ctx;
 
     text_buf_clear(&x->line);
-    ledger_json(e, &x->line);
-    x->failed = fwrite(x->line.data, 1, x->line.len, x->f) != x->line.len;
-    return !x->failed;
+    ledger_line_write(e, &x->line);
+    return export_line(x);
 }
 
-/* The serial of the last whole line, 0 = none. */
-static uint64_t last_serial(const char *path)
+static void export_head(struct exporting *x, const struct ledger *l)
+{
+    struct ledger_head h = {.run = ledger_run(l)};
+
+    (void)text_format(h.environment, sizeof(h.environment), "%s",
+                      ledger_environment(l));
+    ledger_line_write_head(&h, &x->line);
+    (void)export_line(x);
+}
+
+/* The serial of the last whole line, 0 = none; -1: the file is empty. */
+static int64_t last_serial(const char *path)
 {
     static const char key[] = "{\"serial\":";
-    char *tail = mem_new(LINE_MAX_ + 1, 1);
-    uint64_t serial = 0;
+    char *tail = mem_new(LEDGER_LINE_MAX + 1, 1);
+    int64_t serial = -1;
     FILE *f = fopen(path, "re");
 
     if (f != NULL && fseek(f, 0, SEEK_END) == 0) {
         const long size = ftell(f);
-        const long from = size > LINE_MAX_ ? size - LINE_MAX_ : 0;
+        const long from = size > LEDGER_LINE_MAX ? size - LEDGER_LINE_MAX : 0;
         size_t got = 0;
         if (fseek(f, from, SEEK_SET) == 0) {
-            got = fread(tail, 1, LINE_MAX_, f);
+            got = fread(tail, 1, LEDGER_LINE_MAX, f);
         }
+        serial = size > 0 ? 0 : -1;
         for (size_t i = 0; i + sizeof(key) < got; i++) {
             if ((i == 0 ? from == 0 : tail[i - 1] == '\n') &&
                 memcmp(tail + i, key, sizeof(key) - 1) == 0) {
-                serial = strtoull(tail + i + sizeof(key) - 1, NULL, 10);
+                serial = strtoll(tail + i + sizeof(key) - 1, NULL, 10);
             }
         }
     }
@@ -265,12 +193,16 @@ enum status ledger_export(struct ledger *l, const char *path)
     enum status st = metrics_open(path, &x.f); // cuts a torn line, then appends
 
     TRY(st);
-    const uint64_t have = last_serial(path);
-    if (ledger_top(l) > have) {
-        st = ledger_scan(l, have + 1, 0, export_entry, &x);
+    const int64_t have = last_serial(path);
+    if (have < 0) {
+        export_head(&x, l);
+    }
+    if (!x.failed && (have < 0 || ledger_top(l) > (uint64_t)have)) {
+        st = ledger_scan(l, have < 0 ? 1 : (uint64_t)have + 1, 0, export_entry, &x);
     }
     if (st == ST_OK && (x.failed || fflush(x.f) != 0 || fsync(fileno(x.f)) != 0)) {
-        LOG_ERROR("LEDGER-EXPORT", "cannot append verdicts to %s", path);
+        LOG_ERROR("LEDGER-EXPORT", "cannot append verdicts to %s, %s", path,
+                  strerror(errno));
         st = ST_IO;
     }
     fclose(x.f);
@@ -278,37 +210,40 @@ enum status ledger_export(struct ledger *l, const char *path)
     return st;
 }
 
-enum status ledger_import(struct ledger *l, const char *path, uint64_t *taken)
+enum status ledger_restore(struct ledger *l, const char *path, uint64_t *taken)
 {
-    struct line_room *room = mem_new(1, sizeof(*room));
-    char *line = mem_new(LINE_MAX_, 1);
+    struct ledger_file *f = NULL;
     struct ledger_entry e;
     uint64_t count = 0;
-    enum status st = ST_OK;
-    FILE *f = fopen(path, "re");
+    enum status st = ledger_file_open(path, &f);
 
-    while (f != NULL && st == ST_OK && fgets(line, LINE_MAX_, f) != NULL) {
-        json_t *o = json_loads(line, JSON_ALLOW_NUL, NULL);
-        if (o != NULL && read_int(o, "serial") > ledger_top(l)) {
-            if (read_line(o, room, &e)) {
-                st = ledger_put_serial(l, &e);
-                count++;
-            } else {
-                LOG_WARN("LEDGER-IMPORT", "a line of %s is not a verdict", path);
-            }
+    if (st == ST_NOTFOUND) {
+        *taken = 0;
+        return ST_OK;
+    }
+    TRY(st);
+    if (ledger_file_head(f)->run != ledger_run(l)) {
+        LOG_ERROR("LEDGER-RUN", "%s is of run %016" PRIx64 ", not of run %016" PRIx64,
+                  path, ledger_file_head(f)->run, ledger_run(l));
+        st = ST_INVALID;
+    }
+    while (st == ST_OK) {
+        st = ledger_file_next(f, &e);
+        if (st == ST_OK && e.serial > ledger_top(l)) {
+            st = ledger_put_serial(l, &e);
+            count++;
+        } else if (st == ST_CORRUPT) {
+            LOG_WARN("LEDGER-IMPORT", "line %" PRIu64 " of %s is no verdict: %s",
+                     ledger_file_line(f), path, ledger_file_why(f));
+            st = ST_OK;
         }
-        json_decref(o);
     }
-    if (st == ST_OK) {
-        st = ledger_commit(l);
+    ledger_file_close(f);
+    if (st != ST_NOTFOUND) {
+        ledger_abandon(l);
+        return st;
     }
-    if (f != NULL) {
-        fclose(f);
-    }
-    mem_free(line);
-    mem_free(room);
-    if (st == ST_OK) {
-        *taken = count;
-    }
-    return st;
+    TRY(ledger_commit(l));
+    *taken = count;
+    return ST_OK;
 }

@@ -8,6 +8,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/wire/seqfile.h"
 
 enum { STEPS = 2, STATE = 4, ENVS = 2 };
 
@@ -59,6 +60,9 @@ static void world_open_in(struct world *w, const char *run_dir)
     plan.clock = &w->clock;
     memcpy(plan.endpoint, w->rank0.endpoint, sizeof(plan.endpoint));
     text_format(plan.run_dir, sizeof(plan.run_dir), "%s", run_dir);
+    if (run_dir[0] != '\0') {
+        text_format(plan.seq_dir, sizeof(plan.seq_dir), "%s/actors", run_dir);
+    }
     assert_int_equal(link_open(&plan, &w->link), ST_OK);
 }
 
@@ -401,6 +405,27 @@ static void an_actor_of_a_run_directory_joins_that_run_alone(void **state)
     harness_remove_dir(dir);
 }
 
+/* The audit tells by it what a killed actor had made and nobody has. */
+static void what_was_made_stands_in_the_run_directory_before_anybody_has_it(void **s)
+{
+    struct world w;
+    struct seqfile_state made;
+    const char *dir = harness_make_dir();
+
+    (void)s;
+    world_open_in(&w, dir);
+    join(&w, 10);
+    put(&w);
+    put(&w);
+    assert_int_equal(link_unacked(w.link), 2);
+    assert_int_equal(seqfile_find(harness_path(dir, "actors"), 3, 8, &made), ST_OK);
+    assert_int_equal(made.run, 4711);
+    assert_int_equal(made.produced, 2);
+    assert_true(made.alive);
+    world_close(&w);
+    harness_remove_dir(dir);
+}
+
 static void another_runs_welcome_is_refused(void **state)
 {
     struct world w;
@@ -460,6 +485,8 @@ int main(void)
         cmocka_unit_test(a_lost_weights_reply_is_asked_for_again),
         cmocka_unit_test(silence_and_who_bring_a_new_hello_and_a_welcome_resets),
         cmocka_unit_test(an_actor_of_a_run_directory_joins_that_run_alone),
+        cmocka_unit_test(
+            what_was_made_stands_in_the_run_directory_before_anybody_has_it),
         cmocka_unit_test(another_runs_welcome_is_refused),
         cmocka_unit_test(garbage_is_dropped_with_one_line_a_second),
     };

@@ -373,6 +373,8 @@ static void values_in_reward_units_outlive_a_move_of_the_moments(void **state)
     for (int i = 0; i < school.train.batch.rows; i++) {
         assert_float_equal(school.train.value[i], school.train.batch.old_value[i],
                            1e-4);
+        // and what it said when it acted is compared in the units of today
+        assert_float_equal(school.train.old_value_n[i], school.train.value_n[i], 1e-3);
     }
 }
 

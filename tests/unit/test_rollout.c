@@ -261,27 +261,31 @@ static void the_value_after_the_last_row_is_the_next_segments_first(void **state
 
 static void the_final_value_of_a_cut_episode_is_of_its_last_observation(void **state)
 {
-    struct world w;
-    struct segment_fill s;
+    struct world w, longer;
+    struct segment_fill s, uncut;
     int cut = 0;
 
     (void)state;
-    // With one step per episode and no way to the top, the final observation of a fall
-    // is that of the start but for time and caption; it differs from the bootstrap only
-    // if it is really evaluated.
+    // Where the limit comes later the same games go on, and what they see next, with the
+    // same state and the action before, is the observation that was final here.
     world_open(&w, "chain", "length=9,limit=4");
+    world_open(&longer, "chain", "length=9,limit=8");
     fill(&w);
+    fill(&longer);
     for (int e = 0; e < E; e++) {
         rollout_segment(w.rollout, e, &s);
+        rollout_segment(longer.rollout, e, &uncut);
+        assert_memory_equal(s.action, uncut.action, 4);
+        assert_float_equal(s.episode[0].final_value, uncut.value[4], 1e-5);
+        assert_float_not_equal(s.episode[0].final_value, s.value[4], 1e-5); // a reset's
         for (int i = 0; i < s.episodes; i++) {
             assert_int_equal(s.flags[s.episode[i].row], SEGMENT_TRUNCATED);
-            assert_true(isfinite(s.episode[i].final_value));
-            assert_true(s.episode[i].final_value != 0);
             cut++;
         }
     }
     assert_int_equal(cut, E * T / 4);
     world_close(&w);
+    world_close(&longer);
 }
 
 static void a_second_run_plays_the_same(void **state)

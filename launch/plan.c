@@ -32,6 +32,7 @@ static const char *const may_change[] = {"steps",
                                          "store-mb",
                                          "checkpoint-seconds",
                                          "log-level",
+                                         "relabel",
                                          NULL};
 
 static bool changeable(const char *name)

@@ -49,6 +49,11 @@ struct option learner_option_table[] = {
         "which judge minos starts; recorded here, judges join by themselves"),
     ROW(label_budget, "label-budget", OPT_INT, "0", 0, 1e12,
         "labels that judges may give in all; 0 = no bound"),
+    ROW(labels_from, "labels-from", OPT_TEXT, "", 0, 0,
+        "ledgers of earlier runs (run or ledger directories, exported .jsonl files), "
+        "separated by commas, whose labels are taken over at the first start"),
+    ROW(relabel, "relabel", OPT_BOOL, "false", 0, 0,
+        "ask anew what the ledger knows; its labels train until the new ones come"),
     ROW(a_ext, "a-ext", OPT_FLOAT, "1", 0, 1e6, "weight of the game's own reward"),
     ROW(a_int, "a-int", OPT_FLOAT, "1", 0, 1e6, "weight of what captions pay"),
     ROW(reward_scale, "reward-scale", OPT_FLOAT, "0.04", 0, 1e6,

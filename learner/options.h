@@ -17,6 +17,8 @@ struct learner_options {
     char goal[OPTION_TEXT_MAX]; // a name in share/minos/goals or a path; "" = by task
     char reward[OPTION_TEXT_MAX];
     char judge[OPTION_TEXT_MAX]; // recorded only: judges dial in
+    char labels_from[OPTION_TEXT_MAX];
+    bool relabel;
     char net[OPTION_TEXT_MAX];
     char loss[OPTION_TEXT_MAX];
     int64_t segment_steps, batch, micro_batch, seed, max_lag, passes;

@@ -205,6 +205,10 @@ static bool count_verdict(void *report, const struct ledger_entry *e)
 {
     struct report *r = report;
 
+    if (e->origin.len > 0) { // another run asked for it, and paid
+        r->copied++;
+        return true;
+    }
     // A question's attempt says in which start it was asked (learner/intake/asking.c).
     r->answered_before += (e->question >> 8 & 0xff) != (r->train->plan.start & 0xff);
     if (e->verdict_kind < VERDICT_KINDS) {
@@ -239,6 +243,7 @@ static void add_judging(struct report *r, const struct train *t)
         metrics_int(m, key, (int64_t)r->verdicts[k]);
     }
     metrics_int(m, "verdicts_late", (int64_t)r->verdicts_late);
+    metrics_int(m, "verdicts_copied", (int64_t)r->copied);
     metrics_int(m, "tokens_in", (int64_t)r->tokens_in);
     metrics_int(m, "tokens_out", (int64_t)r->tokens_out);
     // What earlier starts asked is in the ledger, as far as it was answered.

@@ -26,6 +26,7 @@ struct report {
     double judging_before;           // CPU seconds that earlier starts spent on judging
     /* Of the whole run, as the ledger has it; rank 0. */
     uint64_t verdicts[VERDICT_KINDS], verdicts_late, tokens_in, tokens_out;
+    uint64_t copied;          // verdicts of other runs, in none of these
     uint64_t answered_before; // questions of earlier starts that were answered
 };
 

@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/nn/mat.h"
 #include "learner/intake/io_report.h"
+#include "learner/start_ledger.h"
 #include "learner/start_net.h"
 #include "learner/store/ledger.h"
 #include "learner/store/replay.h"
@@ -164,12 +165,27 @@ static enum status agree_on_run(struct learner *l)
 
 /* ---- stores ---- */
 
+static enum status open_ledger(struct learner *l)
+{
+    char path[PATH_MAX_ + 64], lines[PATH_MAX_];
+    const struct start_ledger plan = {.path = path,
+                                      .lines = l->elsewhere ? lines : NULL,
+                                      .run = l->plan.dir.run,
+                                      .environment = l->options.env,
+                                      .goal_digest = l->goal.digest,
+                                      .labels_from = l->options.labels_from,
+                                      .relabel = l->options.relabel};
+
+    text_format(path, sizeof(path), "%s/ledger", l->store);
+    text_format(lines, sizeof(lines), "%s/ledger/verdicts.jsonl", l->options.run_dir);
+    return start_ledger_open(&plan, &l->ledger, &l->relabel_serial);
+}
+
 static enum status open_stores(struct learner *l)
 {
     const struct learner_options *o = &l->options;
     const int rank = ranks_index(l->ranks);
     char path[PATH_MAX_ + 64];
-    uint64_t taken = 0;
 
     l->elsewhere = o->store_dir[0] != '\0' && strcmp(o->store_dir, o->run_dir) != 0;
     text_format(l->store, sizeof(l->store), "%s",
@@ -190,18 +206,7 @@ static enum status open_stores(struct learner *l)
     if (rank != 0) {
         return ST_OK;
     }
-    text_format(path, sizeof(path), "%s/ledger", l->store);
-    TRY(file_make_dirs(path));
-    TRY(ledger_open(path, l->plan.dir.run, &l->ledger));
-    if (l->elsewhere) {
-        text_format(path, sizeof(path), "%s/ledger/verdicts.jsonl", o->run_dir);
-        TRY(ledger_restore(l->ledger, path, &taken));
-        if (taken > 0) {
-            LOG_INFO("LEDGER-IMPORTED", "took %llu verdicts from %s",
-                     (unsigned long long)taken, path);
-        }
-    }
-    return ST_OK;
+    return open_ledger(l);
 }
 
 /* ---- the two halves ---- */
@@ -270,6 +275,7 @@ static enum status open_intake(struct learner *l)
         .goal_text = bytes_of(l->goal.text, l->goal.len),
         .needs_labels = l->train.reward.kind->needs_labels,
         .label_budget = (uint64_t)l->options.label_budget,
+        .relabel_serial = l->relabel_serial,
         .cursor = l->plan.resumed ? l->plan.manifest.cursor[rank] : 0,
         .ledger_serial = l->plan.resumed ? l->plan.manifest.ledger_serial : 0,
         .counts = l->plan.resumed ? &l->train.sampler.counts : NULL,

@@ -44,6 +44,7 @@ struct learner {
     struct io_spec spec;
     struct replay *replay;
     struct ledger *ledger;
+    uint64_t relabel_serial; // as in io_plan
     struct rings rings;
     struct io_report *io_report;
     struct io *io;

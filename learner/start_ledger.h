@@ -1,0 +1,24 @@
+#ifndef LEARNER_START_LEDGER_H
+#define LEARNER_START_LEDGER_H
+/* Rank 0's ledger at a start: opened, filled again where it was lost, given the labels of
+ * earlier runs, and marked where all is to be asked anew. Main thread. */
+
+#include "learner/store/ledger.h"
+
+struct start_ledger {
+    const char *path;  // directory, made when missing
+    const char *lines; // the run's own file of verdicts; NULL: there is none
+    uint64_t run;
+    const char *environment;
+    struct hash128 goal_digest;
+    const char *labels_from; // ledgers, separated by commas; "": none
+    bool relabel;
+};
+
+/* *relabel_serial: verdicts up to it do not keep captions from being asked. A relabelling
+ * begins with the first start that asks for one, and goes on over restarts until a start
+ * does not. ST_INVALID (logged): settings are wrong; ST_NOTFOUND likewise. */
+MUST_USE enum status start_ledger_open(const struct start_ledger *plan,
+                                       struct ledger **out, uint64_t *relabel_serial);
+
+#endif

@@ -32,7 +32,7 @@ static const struct command commands[] = {
     {"ledger", NULL, "minos-learner", "list or export a run's verdicts"},
     {"prompt", NULL, "minos-judge", "print what a language model would be sent"},
     {"bench", bench_dispatch, NULL,
-     "measure env, infer, crypt-calibrate, update, bus, store or codec"},
+     "measure env, infer, crypt-calibrate, update, bus, store, codec or judge"},
     {"help", help_main, NULL, "this list, or the help of one command"},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -45,6 +45,7 @@ static const struct {
                {"update", "minos-learner"},
                {"bus", "minos-learner"},
                {"store", "minos-learner"},
+               {"judge", "minos-learner"},
                {"codec", "minos-learner"}};
 enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };
 
@@ -110,8 +111,9 @@ static int bench_dispatch(int argc, char **argv)
     }
     if (strcmp(word, "--help") == 0) {
         puts("Usage: minos bench NAME [--json] [--NAME=VALUE ...]\n\n"
-             "  env, infer, crypt-calibrate (the actor's), update, bus, store, codec "
-             "(the learner's)\n  minos bench NAME --help tells each one's settings");
+             "  env, infer, crypt-calibrate (the actor's), update, bus, store, codec, "
+             "judge (the learner's)\n  minos bench NAME --help tells each one's "
+             "settings");
         return EXIT_DONE;
     }
     const char *nearest = text_nearest(word, names, BENCHES);
@@ -120,7 +122,7 @@ static int bench_dispatch(int argc, char **argv)
             word[0] != '\0' ? ": no such bench" : "",
             nearest != NULL
                 ? "did you mean "
-                : "env, infer, crypt-calibrate, update, bus, store or codec",
+                : "env, infer, crypt-calibrate, update, bus, store, codec or judge",
             nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
     return EXIT_USAGE;
 }

@@ -5,13 +5,16 @@
 
 #include "common/base/log.h"
 #include "common/base/option.h"
+#include "common/base/stop.h"
 #include "common/nn/nn_bench.h"
 #include "common/wire/wire_bench.h"
+#include "learner/judge_bench.h"
 #include "learner/store/store_bench.h"
 
 struct bench_options {
-    char net[OPTION_TEXT_MAX], dir[OPTION_TEXT_MAX];
+    char net[OPTION_TEXT_MAX], dir[OPTION_TEXT_MAX], work[OPTION_TEXT_MAX];
     int64_t actions, segment_steps, sequences;
+    int64_t verdicts, judges, credits, raw, segments;
     double seconds;
     bool json;
 };
@@ -28,6 +31,16 @@ static struct option bench_option_table[] = {
     ROW(seconds, "seconds", OPT_FLOAT, "3", 0.1, 3600, "how long to measure"),
     ROW(dir, "dir", OPT_TEXT, ".", 0, 0,
         "directory on the disk that bench store measures"),
+    ROW(work, "work", OPT_TEXT, "minos-bench-judge", 0, 0,
+        "directory of bench judge; keeps the ledger that is there before"),
+    ROW(verdicts, "verdicts", OPT_INT, "1000000", 0, 1500000,
+        "judge: verdicts in the ledger before"),
+    ROW(judges, "judges", OPT_INT, "1", 1, 16, "judge: judge processes"),
+    ROW(credits, "credits", OPT_INT, "1024", 1, 4096,
+        "judge: questions that each holds"),
+    ROW(raw, "raw", OPT_INT, "256", 0, 2048, "judge: bytes of raw answer in a verdict"),
+    ROW(segments, "segments", OPT_INT, "100", 0, 100000,
+        "judge: segments a second that come in beside it"),
     ROW(json, "json", OPT_BOOL, "false", 0, 0, "JSON lines, which it prints anyway"),
     OPT_END,
 };
@@ -38,8 +51,8 @@ static bool parse(int argc, char **argv, struct bench_options *o, int *code)
     option_defaults(bench_option_table, o);
     if (option_is_given(argc, argv, "help")) {
         option_print_help(bench_option_table,
-                          "minos bench update|bus|store|codec [--NAME=VALUE ...]", NULL,
-                          stdout);
+                          "minos bench update|bus|store|codec|judge [--NAME=VALUE ...]",
+                          NULL, stdout);
         *code = EXIT_DONE;
         return false;
     }
@@ -95,6 +108,34 @@ static int bench_bytes(const char *name, int argc, char **argv)
     return st == ST_OK ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* The whole way of a verdict, with judge processes. */
+static int bench_judge(int argc, char **argv)
+{
+    struct bench_options o;
+    struct metrics_row row = {0};
+    int code;
+
+    if (!parse(argc, argv, &o, &code)) {
+        return code;
+    }
+    stop_open();
+    const struct judge_bench_plan plan = {.work = o.work,
+                                          .seconds = o.seconds,
+                                          .verdicts = o.verdicts,
+                                          .judges = o.judges,
+                                          .credits = o.credits,
+                                          .raw = o.raw,
+                                          .segments = o.segments};
+    metrics_begin(&row);
+    metrics_text(&row, "bench", "judge");
+    const enum status st = judge_bench(&plan, &row);
+    if (st == ST_OK) {
+        puts(metrics_end(&row));
+    }
+    metrics_release(&row);
+    return st == ST_OK ? EXIT_DONE : EXIT_FAILED;
+}
+
 int learner_bench(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -106,9 +147,12 @@ int learner_bench(int argc, char **argv)
     if (strcmp(name, "update") == 0) {
         return bench_update(argc - 1, argv + 1);
     }
+    if (strcmp(name, "judge") == 0) {
+        return bench_judge(argc - 1, argv + 1);
+    }
     fprintf(stderr,
-            "minos-learner bench: %s: no such bench; there are update, codec, bus and "
-            "store\n",
+            "minos-learner bench: %s: no such bench; there are update, codec, bus, "
+            "store and judge\n",
             name);
     return EXIT_USAGE;
 }

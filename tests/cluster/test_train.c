@@ -400,9 +400,11 @@ static void seconds_stand_still_from_the_stop_on(void **state)
     school_step(&school);
     clock_turn_ms(&school.clock, 5000);
     assert_float_equal(train_seconds(&school.train), 5, 1e-6);
+    school.train.plan.seconds_before = 7; // of earlier starts
+    assert_float_equal(train_seconds(&school.train), 12, 1e-6);
     train_end(&school.train);
     clock_turn_ms(&school.clock, 3000); // actors say goodbye, the last checkpoint
-    assert_float_equal(train_seconds(&school.train), 5, 1e-6);
+    assert_float_equal(train_seconds(&school.train), 12, 1e-6);
 }
 
 #define ON_CHAIN(test) cmocka_unit_test_setup_teardown(test, open_chain, close_chain)

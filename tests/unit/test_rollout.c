@@ -162,6 +162,35 @@ static void numbers_in_captions_do_not_make_them_new(void **state)
 
     (void)state;
     assert_true(bytes_equal(a, bytes_text("# gold pieces, # left.")));
+    // The same games with both keys: heaps of gold hold different amounts.
+    struct vecenv_plan plan = {.options = {"crypt-free", "", "", false},
+                               .stream = {.seed = 7, .role = RNG_ENV},
+                               .envs = 1};
+    struct vecenv *masked, *exact;
+    struct vecenv_step m, x;
+    struct rng rng;
+    int more = 0;
+    assert_int_equal(env_find("crypt-free", &plan.kind), ST_OK);
+    plan.count_key = COUNT_EXACT;
+    assert_int_equal(vecenv_open(&plan, &exact), ST_OK);
+    plan.count_key = COUNT_DIGITS_MASKED;
+    assert_int_equal(vecenv_open(&plan, &masked), ST_OK);
+    rng_init(&rng, 5);
+    for (int i = 0; i < 100000; i++) {
+        const uint8_t action =
+            (uint8_t)rng_below(&rng, (uint32_t)vecenv_spec(exact)->actions);
+        vecenv_step(exact, &action, &x);
+        vecenv_step(masked, &action, &m);
+        assert_true(bytes_equal(x.caption, m.caption) && m.count >= x.count);
+        more += m.count > x.count;
+        if (x.result.terminated || x.result.truncated) {
+            assert_int_equal(vecenv_reset(exact, 0), ST_OK);
+            assert_int_equal(vecenv_reset(masked, 0), ST_OK);
+        }
+    }
+    assert_true(more > 0);
+    vecenv_close(exact);
+    vecenv_close(masked);
 }
 
 /* What the learner rebuilds from a segment: rows, captions seen, previous actions,

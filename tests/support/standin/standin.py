@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """A stand-in for a language model's server: speaks OpenAI's protocol over HTTP/1.1 (and
-TLS), sees only the request, and answers as a goal's rule file would, after realistic
+TLS), sees only the request, and answers as the goal's rule file would, after realistic
 latencies and with whatever misbehaviour is wanted. No model runs behind it.
 
-    standin.py --rules=judge/goals/treasure.crypt.rules --state=FILE [options]
+    standin.py --goals=judge/goals --family=crypt --state=FILE [options]
 
 --state is rewritten after each change with the ports and counts as one flat JSON object;
 --log gets a line for each request. Both tell whether the right key came, never the key.
@@ -28,6 +28,9 @@ import standin_faults as faults
 from standin_http import error, read_request, response
 from standin_mind import Mind, Unreadable
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))))
+GOALS = os.path.join(TOP, "judge", "goals")
 TAIL = 3.0902  # the 99.9 % quantile of a standard normal: where --tail lies
 COUNTS = ("requests", "answered", "connections", "in_flight", "in_flight_peak", "key_right",
           "key_missing", "key_wrong", "proxied", "unreadable", "gone", "models", "chat",
@@ -43,7 +46,7 @@ class Connection:
 class Server:
     def __init__(self, options):
         self.options = options
-        self.mind = Mind(options.rules)
+        self.mind = Mind(options.goals, options.family)
         self.stats = dict.fromkeys(COUNTS, 0)
         self.stats.update((kind, 0) for kind in faults.names())
         self.sequence = [k for k in options.sequence.split(",") if k]
@@ -304,7 +307,8 @@ def parse():
     p = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     add = p.add_argument
-    add("--rules", default="", help="the rule file that it answers by")
+    add("--goals", default=GOALS, help="folder of goals; the prompt says which one")
+    add("--family", default="crypt", help="it answers by GOAL.FAMILY.rules")
     add("--state", default="", help="file of ports and counts")
     add("--log", default="", help="file of requests, a JSON line each")
     add("--port", type=int, default=0)
@@ -335,8 +339,8 @@ def main():
     if options.make_certificates:
         make_certificates(options.make_certificates)
         return
-    if not options.rules or not options.state:
-        sys.exit("standin.py: needs --rules=FILE and --state=FILE")
+    if not options.state:
+        sys.exit("standin.py: needs --state=FILE")
     asyncio.run(Server(options).run())
 
 

@@ -1,8 +1,10 @@
 """What the stand-in thinks: it reads the captions out of a prompt (judge/prompts/README.md
 has the delimiters and escapes), rates them by a goal's rule file, and says so in the form
 that was asked for."""
+import glob
 import json
 import math
+import os
 import re
 
 CLASSES = {"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z",
@@ -66,6 +68,19 @@ def read_rules(path):
     return rules
 
 
+def read_goals(folder, family):
+    """{sentence: rules} of the goals in a folder that have rules for a family."""
+    goals = {}
+    for path in glob.glob(os.path.join(folder, "*.goal")):
+        rules = path.removesuffix(".goal") + f".{family}.rules"
+        with open(path) as f:
+            lines = [line.strip() for line in f]
+        sentence = next(line for line in lines if line and not line.startswith("#"))
+        if os.path.exists(rules):
+            goals[sentence] = read_rules(rules)
+    return goals
+
+
 # ---- prompts ----
 
 class Asked:
@@ -79,6 +94,7 @@ class Asked:
         self.logprobs = bool(body.get("logprobs")) or body.get("logprobs") == 0
         self.follow_up = False
         self.captions = []
+        self.goal = None
         self.style = "binary"
         self.reasoning = False
 
@@ -135,11 +151,12 @@ def read_style(asked, text):
 # ---- the model ----
 
 class Mind:
-    def __init__(self, rules):
-        self.rules = read_rules(rules)
+    def __init__(self, goals, family):
+        self.goals = read_goals(goals, family)
 
-    def strength(self, caption):
-        return max((s for s, pattern in self.rules if pattern.search(caption)), default=0)
+    def strength(self, asked, caption):
+        return max((s for s, pattern in self.goals[asked.goal] if pattern.search(caption)),
+                   default=0)
 
     def read(self, path, raw):
         try:
@@ -157,13 +174,18 @@ class Mind:
         asked = Asked(chat, body)
         asked.follow_up = answered
         asked.captions = read_captions("\n".join(said))
+        goals = [g for g in re.findall(r"^Goal: (.*)$", "\n".join(told), re.MULTILINE)
+                 if g in self.goals]
+        if not goals:
+            raise Unreadable("there is no goal in the prompt that has a rule file")
+        asked.goal = goals[0]
         read_structure(asked, body)
         read_style(asked, "\n".join(told))
         return asked
 
     def judge(self, asked):
         """The right answer as the word that stands in it."""
-        s = [self.strength(c) for c in asked.captions]
+        s = [self.strength(asked, c) for c in asked.captions]
         if asked.style == "binary":
             return "yes" if s[0] > 0 else "no"
         if asked.style == "graded":

@@ -49,6 +49,13 @@ struct option learner_option_table[] = {
         "which judge minos starts; recorded here, judges join by themselves"),
     ROW(label_budget, "label-budget", OPT_INT, "0", 0, 1e12,
         "labels that judges may give in all; 0 = no bound"),
+    ROW(label_budget_hour, "label-budget-hour", OPT_INT, "0", 0, 1e12,
+        "labels that judges may give within any hour; 0 = no bound"),
+    ROW(consistency_share, "consistency-share", OPT_FLOAT, "0.01", 0, 0.5,
+        "share of questions that ask a judge again about what it has labelled, which "
+        "trains nothing"),
+    ROW(judge_alarm, "judge-alarm", OPT_FLOAT, "0.2", 0, 1,
+        "share of failures among the last 200 answers that raises an alarm; 1 = none"),
     ROW(labels_from, "labels-from", OPT_TEXT, "", 0, 0,
         "ledgers of earlier runs (run or ledger directories, exported .jsonl files), "
         "separated by commas, whose labels are taken over at the first start"),

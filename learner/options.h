@@ -34,7 +34,8 @@ struct learner_options {
     double checkpoint_seconds, draw_timeout, hang_seconds, metrics_seconds;
     int64_t threads; // of BLAS
     bool mpi;
-    int64_t label_budget; // 0 = none
+    int64_t label_budget, label_budget_hour; // 0 = none
+    double consistency_share, judge_alarm;
     char log_level[OPTION_TEXT_MAX];
 };
 

@@ -2,14 +2,15 @@
 #define LEARNER_INTAKE_ASKING_H
 /* Rank 0 asks judges about captions and writes what they answer into the ledger.
  *
- * Each caption is asked once per goal; a question is held by one judge under a lease, and
- * is asked elsewhere only when the lease has run out. The most visited captions go first,
- * every fifth question to the one that has waited longest. A verdict is appended to the
- * ledger; only after the group's commit is it acknowledged and handed to training. Nobody
- * waits for an answer.
+ * Each caption is asked once per goal, in the order of schedule.h; a question is held by one
+ * judge under a lease, and is asked elsewhere only when the lease has run out. A verdict is
+ * appended to the ledger; only after the group's commit is it acknowledged and handed to
+ * training. Nobody waits for an answer. A share of the questions asks a judge again about
+ * what it has labelled, for its consistency alone.
  *
- * A question's id is the caption key's upper 48 low bits and a 16-bit attempt, so that an
- * answer which outlives a start of the learner still finds its caption. */
+ * A question's id is the caption key's upper 48 low bits and a 16-bit attempt (8 bits of the
+ * start, 1 of the purpose, 7 that count), so that an answer which outlives a start of the
+ * learner still finds its caption. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,8 +24,9 @@ enum {
     ASKING_GROUP_MS = 20, // verdicts of this long, or so many, share one fsync
     ASKING_GROUP_MOST = 1024,
     ASKING_QUEUE_MOST = 65536,
+    ASKING_RECENCY = 256, // updates after which what comes no more is half as urgent
     ASKING_LEASES_MOST = 8192,
-    ASKING_TRIES_MOST = 6 // failed answers before a caption is given up
+    ASKING_TRIES_MOST = 6 // failed answers before a caption is given up in this start
 };
 
 struct asking;
@@ -35,8 +37,8 @@ MUST_USE enum status asking_open(const struct io_plan *plan, struct post *post,
 void asking_close(struct asking *a);
 
 struct judges *asking_judges(struct asking *a);
-/* This caption came (again). */
-void asking_met(struct asking *a, uint32_t caption);
+/* This caption came (again), so many times. */
+void asking_met(struct asking *a, uint32_t caption, uint32_t visits);
 MUST_USE enum status asking_on_verdicts(struct asking *a, struct judge *j,
                                         struct bytes frame);
 /* It leaves by itself: what it held is asked elsewhere at once. */

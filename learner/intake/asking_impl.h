@@ -1,18 +1,27 @@
 #ifndef LEARNER_INTAKE_ASKING_IMPL_H
 #define LEARNER_INTAKE_ASKING_IMPL_H
-/* Between asking.c (questions and leases) and asking_verdict.c (answers and the ledger). */
+/* Between asking.c (questions and leases), asking_captions.c (which captions wait),
+ * asking_verdict.c (answers and the ledger) and asking_report.c. */
 
+#include "learner/intake/alarm.h"
+#include "learner/intake/allowance.h"
 #include "learner/intake/asking.h"
 #include "learner/intake/latency.h"
-#include "learner/intake/queue.h"
+#include "learner/intake/repute.h"
+#include "learner/intake/schedule.h"
 
-enum { ASKING_ACKS_MOST = ASKING_GROUP_MOST + QUESTIONS_PER_FRAME };
+enum {
+    ASKING_ACKS_MOST = ASKING_GROUP_MOST + QUESTIONS_PER_FRAME,
+    ASKING_AGAIN_BIT = 0x80 // of an attempt: asked with purpose consistency
+};
 
 struct lease {
     uint64_t id;             // of the question; 0 = free
     uint32_t caption, judge; // judge: its number
     uint16_t place;          // in the judges' list
     uint64_t deadline_ms, asked_ns;
+    bool again;   // for consistency
+    float before; // what the judge said the first time
 };
 
 struct due_ack {
@@ -27,7 +36,7 @@ struct asking {
     struct post *post;
     struct lexicon *captions;
     struct judges judges;
-    struct queue *queue;
+    struct schedule *schedule;
     struct lease *lease; // (ASKING_LEASES_MOST)
     uint16_t *spare;     // free leases
     uint32_t leases;     // live ones
@@ -39,10 +48,16 @@ struct asking {
     struct ring_verdict *offer;
     size_t offers, durable, offer_at, offer_cap;
     uint64_t group_ms, commit_ms, look_ms; // group_ms: since when one is pending
-    uint64_t budget, given, pops; // given: training verdicts that were asked for here
+    struct allowance allowance;
+    struct alarm alarm;
+    struct repute repute;
+    double again_due;  // questions that ask again, owed
+    uint64_t alarm_ms; // told of last
+    bool may_ask;      // the allowance is not used up
+    bool budget_told, hour_told;
     bool stopping;
     bool blocked; // a frame or record did not go out: not again before the next look
-    struct latency latency;
+    struct latency latency, progress_delay;
     struct io_counters told;
     struct msg_questions out;
     struct msg_verdicts in;
@@ -50,8 +65,16 @@ struct asking {
 
 /* A question is no longer held by its judge. */
 void asking_free_lease(struct asking *a, struct lease *l);
-/* Asked again after a while, or given up after ASKING_TRIES_MOST. */
-void asking_delay(struct asking *a, uint32_t caption);
+/* Asked again after a while; where the answer counts as a try, given up after
+ * ASKING_TRIES_MOST. */
+void asking_delay(struct asking *a, uint32_t caption, bool counts);
+void asking_give_up(struct asking *a, struct caption *p);
+void asking_requeue(struct asking *a, uint32_t caption); // it waits again at once
+void asking_look_at_delayed(struct asking *a, uint64_t now);
+void asking_know_form(struct asking *a, struct caption *p); // once for each
+/* What the ledger knows, then what the lexicon does. ST_IO, ST_CORRUPT (logged). */
+MUST_USE enum status asking_load_ledger(struct asking *a);
+void asking_load_captions(struct asking *a);
 /* A training verdict, handed over once it is durable. */
 void asking_add_offer(struct asking *a, const struct ring_verdict *v);
 /* The group becomes durable, is acknowledged and may be handed over. */

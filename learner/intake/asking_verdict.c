@@ -4,6 +4,8 @@
 #include "learner/intake/asking_impl.h"
 #include "learner/store/ledger.h"
 
+enum { ALARM_AGAIN_MS = 60000 }; // between two lines about failures
+
 void asking_add_offer(struct asking *a, const struct ring_verdict *v)
 {
     if (a->offers == a->offer_cap) {
@@ -12,6 +14,12 @@ void asking_add_offer(struct asking *a, const struct ring_verdict *v)
         a->offer_cap = cap;
     }
     a->offer[a->offers++] = *v;
+}
+
+/* Whether the question was asked for consistency: late answers have no lease to tell. */
+static bool is_again(const struct msg_verdict *v)
+{
+    return (v->question & ASKING_AGAIN_BIT) != 0;
 }
 
 static void fill_entry(const struct asking *a, const struct judge *j,
@@ -25,74 +33,153 @@ static void fill_entry(const struct asking *a, const struct judge *j,
                                .judge = bytes_text(j->name),
                                .model = bytes_text(j->model),
                                .question_kind = QUESTION_RATE,
-                               .purpose = PURPOSE_LABEL,
+                               .purpose =
+                                   is_again(v) ? PURPOSE_CONSISTENCY : PURPOSE_LABEL,
                                .verdict_kind = v->kind,
                                .label = v->kind == VERDICT_LABEL ? v->label : NAN,
                                .confidence = v->confidence,
                                .tokens_in = v->tokens_in,
                                .tokens_out = v->tokens_out,
                                .latency_us = v->latency_us,
+                               .requests = v->requests,
+                               .cost_micro = v->cost_micro,
+                               .estimated = v->estimated,
+                               .position = v->position,
                                .raw = v->raw};
 }
 
-/* What a verdict does to its caption. `live`: its lease had not run out. */
-static void take_verdict(struct asking *a, uint32_t caption,
-                         const struct msg_verdict *v, bool live)
+/* A label; its caption is asked no more. */
+static void take_label(struct asking *a, const struct judge *j, uint32_t caption,
+                       float p)
+{
+    struct caption *c = lexicon_at(a->captions, caption);
+    const uint64_t now = post_now_ms(a->post);
+
+    if (c->form == 0) {
+        asking_know_form(a, c);
+    }
+    a->told.captions_given_up -= c->state == CAPTION_GIVEN_UP;
+    c->state = CAPTION_LABELLED;
+    c->label = p;
+    (void)schedule_remove(a->schedule, caption);
+    schedule_label(a->schedule, c->form - 1u, p);
+    repute_label(&a->repute, repute_of(&a->repute, j->name, j->model, j->prompt_digest),
+                 caption, p, now);
+    if (lexicon_truth(c) == 1 && c->met_ms != 0) {
+        latency_add(&a->progress_delay, (now - c->met_ms) * 1000000u);
+    }
+}
+
+/* What a verdict that is no label does to its caption, whose lease had not run out. The
+ * rule: a judge that has no time (overload) is asked again later, as often as it takes;
+ * after a failure (timeout, unparseable) again later, ASKING_TRIES_MOST times in all; what
+ * it does not want to answer (refused, abstain) is not asked again. */
+static void take_failure(struct asking *a, uint32_t caption, enum verdict_kind kind)
 {
     struct caption *p = lexicon_at(a->captions, caption);
 
-    p->answered = (uint16_t)v->question;
-    switch ((enum verdict_kind)v->kind) {
-    case VERDICT_LABEL:
-        p->state = CAPTION_LABELLED;
-        (void)queue_remove(a->queue, caption);
+    if (p->state != CAPTION_ASKED) {
+        return;
+    }
+    switch (kind) {
+    case VERDICT_OVERLOAD:
+        asking_delay(a, caption, false);
         break;
     case VERDICT_TIMEOUT:
-    case VERDICT_OVERLOAD:
     case VERDICT_UNPARSEABLE:
-        if (live && p->state == CAPTION_ASKED) {
-            asking_delay(a, caption);
-        }
+        asking_delay(a, caption, true);
         break;
-    default: // refused, abstain
-        if (live && p->state == CAPTION_ASKED) {
-            p->state = CAPTION_GIVEN_UP;
-        }
+    default:
+        asking_give_up(a, p);
         break;
     }
 }
 
+static void tell_alarm(struct asking *a)
+{
+    const uint64_t now = post_now_ms(a->post);
+
+    if (a->alarm_ms != 0 && now - a->alarm_ms < ALARM_AGAIN_MS) {
+        return;
+    }
+    a->alarm_ms = now;
+    LOG_WARN("ASKING-ALARM",
+             "%.0f %% of the last %u answers of judges are failures, most of them %s: "
+             "these captions get no label; training goes on",
+             100 * alarm_share(&a->alarm), a->alarm.count,
+             verdict_kind_name(alarm_worst(&a->alarm)));
+}
+
+static void count_verdict(struct asking *a, const struct judge *j,
+                          const struct msg_verdict *v, bool late)
+{
+    a->told.verdicts[v->kind] += !is_again(v);
+    a->told.consistency_answered += is_again(v);
+    a->told.verdicts_late += late;
+    a->told.tokens_in += v->tokens_in;
+    a->told.tokens_out += v->tokens_out;
+    a->told.tokens_estimated += v->estimated;
+    a->told.judge_requests += v->requests;
+    a->told.judge_cost_micro += v->cost_micro;
+    repute_verdict(repute_of(&a->repute, j->name, j->model, j->prompt_digest), v);
+    (void)alarm_add(&a->alarm, (enum verdict_kind)v->kind);
+    if (a->alarm.raised) {
+        tell_alarm(a);
+    }
+}
+
+/* `live`: its lease had not run out. */
 static enum status record(struct asking *a, const struct judge *j,
                           const struct msg_verdict *v, int64_t caption, bool live)
 {
     struct ledger_entry e;
+    struct caption *p = NULL;
 
     fill_entry(a, j, v, &e);
     e.late = !live;
     if (caption >= 0) {
-        const struct caption *p = lexicon_at(a->captions, (uint32_t)caption);
+        p = lexicon_at(a->captions, (uint32_t)caption);
+        p->answered = (uint16_t)v->question;
         e.key = p->key;
         e.captions = 1;
         e.caption[0] = bytes_of(p->text, p->len);
-        e.trains = v->kind == VERDICT_LABEL && p->state != CAPTION_LABELLED;
+        e.trains =
+            v->kind == VERDICT_LABEL && p->state != CAPTION_LABELLED && !is_again(v);
     }
     TRY(ledger_append(a->plan->ledger, &e));
-    a->told.verdicts[v->kind]++;
-    a->told.verdicts_late += e.late;
-    a->told.tokens_in += v->tokens_in;
-    a->told.tokens_out += v->tokens_out;
+    count_verdict(a, j, v, e.late);
+    if (e.trains || (is_again(v) && v->kind == VERDICT_LABEL)) {
+        allowance_add(&a->allowance, post_now_ms(a->post), 0);
+    }
     if (e.trains) {
         a->told.labels++;
-        a->given++;
         asking_add_offer(a, &(struct ring_verdict){.key = e.key,
                                                    .ledger_serial = e.serial,
                                                    .p = e.label,
                                                    .kind = e.verdict_kind});
-    }
-    if (caption >= 0) {
-        take_verdict(a, (uint32_t)caption, v, live);
+        take_label(a, j, (uint32_t)caption, v->label);
+    } else if (p != NULL && live && v->kind != VERDICT_LABEL && !is_again(v)) {
+        take_failure(a, (uint32_t)caption, (enum verdict_kind)v->kind);
     }
     return ST_OK;
+}
+
+static void take_lease(struct asking *a, struct judge *j, struct lease *l,
+                       const struct msg_verdict *v, bool *holds)
+{
+    const uint64_t took_ns = clock_ns(a->post->clock) - l->asked_ns;
+
+    latency_add(&a->latency, took_ns);
+    if (l->again && v->kind == VERDICT_LABEL) {
+        repute_compare(repute_of(&a->repute, j->name, j->model, j->prompt_digest),
+                       l->before, v->label);
+    }
+    *holds = l->judge == j->number;
+    if (*holds) {
+        judges_answered(&a->judges, j, (double)took_ns / 1e6);
+    }
+    asking_free_lease(a, l);
+    j->holding += *holds;
 }
 
 /* A judge keeps an answer until it is acknowledged, so until then the question counts
@@ -112,10 +199,7 @@ static enum status on_verdict(struct asking *a, struct judge *j,
             return ST_OK;
         }
         if (live) {
-            latency_add(&a->latency, clock_ns(a->post->clock) - l->asked_ns);
-            *holds = l->judge == j->number;
-            asking_free_lease(a, l);
-            j->holding += *holds;
+            take_lease(a, j, l, v, holds);
         }
     }
     return record(a, j, v, caption, live);

@@ -182,7 +182,7 @@ static void note_captions(struct intake *in, const struct segment_view *v)
             lexicon_meet(in->captions, text.text, hash_128(text.text), in->visits[i],
                          text.truth, text.strength, in->update);
         if (number >= 0) {
-            in->met(in->met_ctx, (uint32_t)number);
+            in->met(in->met_ctx, (uint32_t)number, in->visits[i]);
         }
     }
 }

@@ -15,8 +15,8 @@
 
 struct intake;
 
-/* A caption that a row emitted: it came (again). */
-typedef void intake_met(void *ctx, uint32_t caption);
+/* A caption that so many rows emitted: it came (again). */
+typedef void intake_met(void *ctx, uint32_t caption, uint32_t visits);
 
 MUST_USE enum status intake_open(const struct io_plan *plan, struct post *post,
                                  struct members *members, struct lexicon *captions,

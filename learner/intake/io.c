@@ -51,7 +51,7 @@ struct io {
     struct io_counters told;
 };
 
-static void on_met(void *ctx, uint32_t caption)
+static void on_met(void *ctx, uint32_t caption, uint32_t visits)
 {
     struct io *io = ctx;
 
@@ -59,7 +59,7 @@ static void on_met(void *ctx, uint32_t caption)
         return;
     }
     if (io->asking != NULL) {
-        asking_met(io->asking, caption);
+        asking_met(io->asking, caption, visits);
     } else {
         offers_met(io->offers, caption);
     }
@@ -167,7 +167,7 @@ static void take_caption(struct io *io, const struct ring_caption *c)
             lexicon_meet(io->captions, text, hash_128(text), c->visits, c->truth,
                          c->strength, io->newest.update);
         if (number >= 0) {
-            on_met(io, (uint32_t)number);
+            on_met(io, (uint32_t)number, c->visits);
         }
         io->cpu_asking_ns += clock_thread_cpu_ns() - cpu;
     }

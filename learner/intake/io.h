@@ -85,8 +85,12 @@ struct io_plan {
     const char *goal;  // name; rank 0
     struct hash128 goal_digest;
     struct bytes goal_text;
-    bool needs_labels;     // the reward reads them: else judges are asked nothing
-    uint64_t label_budget; // 0 = none
+    const char *reward; // its name
+    bool needs_labels;  // the reward reads them: else judges are asked nothing
+    uint64_t label_budget, label_budget_hour; // 0 = none
+    double
+        consistency_share; // of questions that ask a judge again what it has labelled
+    double judge_alarm;    // share of failing verdicts that is told of
     /* --relabel: verdicts up to this serial do not keep their captions from being asked;
      * 0 = all do. */
     uint64_t relabel_serial;

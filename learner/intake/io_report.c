@@ -55,3 +55,14 @@ const char *io_bad_name(enum io_bad reason)
     CHECK((int)reason >= 0 && reason < IO_BAD_REASONS);
     return names[reason];
 }
+
+const char *io_asking_name(enum io_asking state)
+{
+    static const char *const names[IO_ASKING_STATES] = {
+        "not needed",   "on",           "no judge",
+        "judges pause", "budget spent", "hourly budget spent",
+    };
+
+    CHECK((int)state >= 0 && state < IO_ASKING_STATES);
+    return names[state];
+}

@@ -22,6 +22,29 @@ enum io_bad {
 };
 const char *io_bad_name(enum io_bad reason); // "header"
 
+/* Whether judges are asked, and if not, why. */
+enum io_asking {
+    IO_ASKING_NOT,         // the reward needs no labels; ranks > 0
+    IO_ASKING_ON,          // as fast as judges answer
+    IO_ASKING_NOBODY,      // no judge is attached
+    IO_ASKING_PAUSED,      // all that are want no questions now
+    IO_ASKING_BUDGET,      // --label-budget is spent
+    IO_ASKING_BUDGET_HOUR, // --label-budget-hour is spent for now
+    IO_ASKING_STATES
+};
+const char *io_asking_name(enum io_asking state); // "label budget spent"
+
+/* What one judge's answers were like in this start; names cut to fit. */
+enum { IO_JUDGES_TOLD = 8, IO_JUDGE_NAME = 64 };
+struct io_judge {
+    char name[IO_JUDGE_NAME], model[IO_JUDGE_NAME];
+    uint64_t answers, labels, failures;
+    uint64_t again, agreed; // captions it labelled twice, and on the same side of 0.5
+    double difference;      // mean |p - p'| of those; 0 without any
+    uint64_t pairs, first_won, second_won; // asked in both orders; by place alone
+    double per_s;                          // answers, while it holds questions
+};
+
 /* Sums since this start unless told otherwise; of this rank. */
 struct io_counters {
     uint64_t segments_taken, segments_duplicate, segments_ahead;
@@ -44,8 +67,22 @@ struct io_counters {
         questions_open; // captions that wait: queued, with a judge, or to be asked again
     uint64_t verdicts[VERDICT_KINDS], verdicts_late, verdicts_repeated;
     uint64_t tokens_in, tokens_out;
-    double judge_p50_ms, judge_p99_ms; // asked to answered, as seen here
-    uint32_t judges;                   // attached now
+    double judge_p50_ms, judge_p99_ms;         // asked to answered, as seen here
+    uint64_t judge_requests, judge_cost_micro; // as judges say
+    uint64_t tokens_estimated;                 // answers whose tokens were not reported
+    uint64_t captions_given_up;                // refused, or failed too often: now
+    uint64_t forms;                            // of captions, now
+    uint64_t consistency_asked, consistency_answered;
+    /* Where the game tells the truth: emissions that are progress; of those, and of the
+     * others, labelled as progress by then. */
+    uint64_t progress_emissions, progress_helpful, other_helpful;
+    double progress_delay_p50_ms, progress_delay_p99_ms; // first sight to label
+    double failing_share;                                // of the last verdicts
+    uint32_t alarm, failing_kind; // 1: failing_share is above the limit; the worst
+    uint32_t asking;              // enum io_asking
+    struct io_judge judge[IO_JUDGES_TOLD];
+    uint32_t judges_told; // rows of `judge`
+    uint32_t judges;      // attached now
     /* CPU of this thread by stage */
     uint64_t cpu_total_ns, cpu_store_ns, cpu_asking_ns, cpu_ledger_ns;
 };

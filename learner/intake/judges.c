@@ -1,8 +1,12 @@
 #include "learner/intake/judges.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "common/base/text.h"
+
+static const double fading_s = 10, known_after_s = 0.2;
+static const double slow_factor = 2, slow_ms = 500;
 
 void judges_init(struct judges *s, const struct io_plan *plan, struct post *post)
 {
@@ -72,6 +76,26 @@ static void send_welcome(struct judges *s, struct judge *j)
     }
 }
 
+/* For good: asking it would bring nothing. One that finds out only now what it can do gives
+ * back its questions as a dead one does. */
+static void refuse_unfit(struct judges *s, const struct bus_peer *peer,
+                         const struct msg_judge_hello *m)
+{
+    for (int i = 0; i < JUDGES_MAX; i++) {
+        struct judge *j = &s->list[i];
+        j->alive = j->alive && !(j->nonce == m->nonce && same_peer(&j->peer, peer));
+    }
+    LOG_WARN("ASKING-UNFIT",
+             "refused judge %.*s, which cannot rate captions: reward %s needs ratings",
+             (int)m->name.len, (const char *)m->name.data, s->plan->reward);
+    post_refuse(s->post, peer, true,
+                "reward %s needs judges that rate single captions, %.*s%s%.*s only "
+                "compares them: another style or another judge is needed",
+                s->plan->reward, (int)m->name.len, (const char *)m->name.data,
+                m->model.len > 0 ? " " : "", (int)m->model.len,
+                (const char *)m->model.data);
+}
+
 void judges_on_hello(struct judges *s, const struct bus_peer *peer,
                      const struct frame_header *h, struct bytes frame)
 {
@@ -86,6 +110,10 @@ void judges_on_hello(struct judges *s, const struct bus_peer *peer,
     }
     if (s->stopping) {
         post_bare(s->post, peer, FRAME_STOP, 0, 0);
+        return;
+    }
+    if (s->plan->needs_labels && !m.can_rate) {
+        refuse_unfit(s, peer, &m);
         return;
     }
     struct judge *j = place_for(s, &m);
@@ -120,15 +148,59 @@ void judges_heard(struct judges *s, struct judge *j)
     j->alive = true;
 }
 
+/* ---- speed ---- */
+
+static void fade(struct judge *j, double passed_s)
+{
+    const double kept = exp(-passed_s / fading_s);
+
+    if (j->holding > 0) {
+        j->busy_s += passed_s;
+    }
+    j->answers *= kept;
+    j->busy_s *= kept;
+}
+
+void judges_asked(struct judges *s, struct judge *j)
+{
+    if (j->holding++ == 0) {
+        j->owing_ms = post_now_ms(s->post);
+    }
+}
+
+void judges_answered(struct judges *s, struct judge *j, double latency_ms)
+{
+    j->owing_ms = post_now_ms(s->post);
+    j->answers++;
+    j->latency_ms += (latency_ms - j->latency_ms) / (j->latency_ms > 0 ? 8 : 1);
+}
+
+double judges_speed(const struct judge *j)
+{
+    return j->busy_s > known_after_s ? j->answers / j->busy_s : 0;
+}
+
+/* How long an answer of it takes: as measured, or as long as it owes one already. */
+static double patience_ms(const struct judges *s, const struct judge *j)
+{
+    const double owing =
+        j->holding > 0 ? (double)(post_now_ms(s->post) - j->owing_ms) : 0;
+
+    return fmax(j->latency_ms, owing);
+}
+
 void judges_step(struct judges *s)
 {
     const uint64_t now = post_now_ms(s->post);
+    const double passed_s = s->look_ms == 0 ? 0 : (double)(now - s->look_ms) / 1000;
 
+    s->look_ms = now;
     for (int i = 0; i < JUDGES_MAX; i++) {
         struct judge *j = &s->list[i];
         if (j->number == 0 || !j->alive) {
             continue;
         }
+        fade(j, passed_s);
         if (now - j->heard_ms >= JUDGES_GONE_MS) {
             j->alive = false;
             LOG_WARN("ASKING-GONE",
@@ -154,35 +226,99 @@ void judges_stop(struct judges *s)
     }
 }
 
-static bool is_free(const struct judge *j)
+/* ---- whose turn it is ---- */
+
+static bool is_asked(const struct judge *j)
 {
-    return j->number != 0 && j->alive && j->can_rate && j->holding < j->credits;
+    return j->number != 0 && j->alive && j->can_rate && j->credits > 0;
 }
 
-bool judges_any_free(const struct judges *s)
+/* Questions that it may hold. */
+static uint32_t hold_most(const struct judge *j)
 {
+    const double in_time = judges_speed(j) * j->deadline_ms / 2000;
+
+    if (j->busy_s <= known_after_s || in_time >= j->credits) {
+        return j->credits;
+    }
+    return in_time > 1 ? (uint32_t)in_time : 1;
+}
+
+static uint32_t room_of(const struct judge *j)
+{
+    const uint32_t most = is_asked(j) ? hold_most(j) : 0;
+
+    return most > j->holding ? most - j->holding : 0;
+}
+
+struct crowd {
+    double fastest_ms, speeds; // the least patience; summed
+    uint32_t asked, known;     // judges; those with a speed
+};
+
+static struct crowd look_at_all(const struct judges *s)
+{
+    struct crowd c = {.fastest_ms = INFINITY};
+
     for (int i = 0; i < JUDGES_MAX; i++) {
-        if (is_free(&s->list[i])) {
-            return true;
+        const struct judge *j = &s->list[i];
+        if (is_asked(j)) {
+            c.fastest_ms = fmin(c.fastest_ms, patience_ms(s, j));
+            c.speeds += judges_speed(j);
+            c.known += judges_speed(j) > 0;
+            c.asked++;
         }
     }
-    return false;
+    return c;
 }
 
-struct judge *judges_freest(struct judges *s)
+static bool is_slow(const struct judges *s, const struct crowd *c,
+                    const struct judge *j)
 {
-    struct judge *best = NULL;
+    return patience_ms(s, j) >
+           fmax(slow_factor * c->fastest_ms, c->fastest_ms + slow_ms);
+}
 
-    for (int i = 0; i < JUDGES_MAX; i++) {
-        struct judge *j = &s->list[i];
-        const bool may =
-            j->number != 0 && j->alive && j->can_rate && j->holding < j->credits;
-        if (may &&
-            (best == NULL || j->credits - j->holding > best->credits - best->holding)) {
+/* Its part of what waits; one whose speed is unknown counts as the others on average. */
+static uint32_t share_of(const struct crowd *c, const struct judge *j, uint32_t waiting)
+{
+    const double mean = c->known > 0 ? c->speeds / c->known : 1;
+    const double all = c->speeds + mean * (c->asked - c->known);
+    const double own = judges_speed(j) > 0 ? judges_speed(j) : mean;
+
+    return (uint32_t)ceil(waiting * own / all);
+}
+
+struct judges_turn judges_next(const struct judges *s, uint32_t waiting)
+{
+    const struct crowd c = look_at_all(s);
+    struct judges_turn t = {0};
+    uint32_t held_by_fast = 0;
+    const struct judge *best = NULL;
+
+    for (int i = 0; waiting > 0 && i < JUDGES_MAX; i++) {
+        const struct judge *j = &s->list[i];
+        const uint32_t room = room_of(j);
+        const bool slow = is_asked(j) && is_slow(s, &c, j);
+        held_by_fast += is_asked(j) && !slow ? hold_most(j) : 0;
+        if (room > 0 && (best == NULL || slow < t.slow ||
+                         (slow == t.slow && room > room_of(best)))) {
             best = j;
+            t.slow = slow;
         }
     }
-    return best;
+    if (best == NULL || (t.slow && waiting <= held_by_fast)) {
+        return (struct judges_turn){0};
+    }
+    const uint32_t room = room_of(best), share = share_of(&c, best, waiting);
+    t.judge = (struct judge *)(uintptr_t)best; // ours
+    t.most = room < share ? room : share;
+    return t;
+}
+
+bool judges_any_free(const struct judges *s, uint32_t waiting)
+{
+    return judges_next(s, waiting).judge != NULL;
 }
 
 uint32_t judges_alive(const struct judges *s)
@@ -191,6 +327,16 @@ uint32_t judges_alive(const struct judges *s)
 
     for (int i = 0; i < JUDGES_MAX; i++) {
         n += s->list[i].number != 0 && s->list[i].alive;
+    }
+    return n;
+}
+
+uint32_t judges_pausing(const struct judges *s)
+{
+    uint32_t n = 0;
+
+    for (int i = 0; i < JUDGES_MAX; i++) {
+        n += s->list[i].number != 0 && s->list[i].alive && s->list[i].credits == 0;
     }
     return n;
 }

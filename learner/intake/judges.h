@@ -26,6 +26,10 @@ struct judge {
     uint32_t deadline_ms, credits, holding; // holding: live leases
     bool can_rate, wants_truth, alive;
     uint64_t heard_ms, sent_ms;
+    /* Its speed: answers and seconds with questions, both fading over some 10 s; how long
+     * an answer takes; since when it owes one. */
+    double answers, busy_s, latency_ms;
+    uint64_t owing_ms;
 };
 
 struct judges {
@@ -33,6 +37,7 @@ struct judges {
     struct post *post;
     struct judge list[JUDGES_MAX];
     uint32_t numbers; // given so far
+    uint64_t look_ms; // of the last judges_step()
     bool stopping;
 };
 
@@ -47,9 +52,25 @@ void judges_heard(struct judges *s, struct judge *j);
 /* Heartbeats; presumes the silent gone. */
 void judges_step(struct judges *s);
 void judges_stop(struct judges *s); // STOP to all; newcomers get it too
-/* The living one with the most free credit, NULL when nobody has any. */
-struct judge *judges_freest(struct judges *s);
-bool judges_any_free(const struct judges *s);
+/* What the judge does with a question that is to be asked next. */
+struct judges_turn {
+    struct judge *judge; // NULL: nobody can take any
+    uint32_t most;       // questions, at least 1
+    bool slow;           // it gets the longest waiting, not the most urgent
+};
+/* Whose turn it is while `waiting` captions wait: the living one with the most room. Where
+ * fewer wait than there is room for, each gets its part by speed. One that takes more than
+ * twice as long as the fastest (and half a second) comes last, and only while more wait
+ * than the others can hold. None holds more than it answers in half its deadline. */
+struct judges_turn judges_next(const struct judges *s, uint32_t waiting);
+/* A question went to it, or an answer came of one asked latency_ms ago. */
+void judges_asked(struct judges *s, struct judge *j);
+void judges_answered(struct judges *s, struct judge *j, double latency_ms);
+double
+judges_speed(const struct judge *j); // answers/s while it has questions; 0 unknown
+/* Whether judges_next() would name one. */
+bool judges_any_free(const struct judges *s, uint32_t waiting);
 uint32_t judges_alive(const struct judges *s);
+uint32_t judges_pausing(const struct judges *s); // of those: want no questions now
 
 #endif

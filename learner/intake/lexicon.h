@@ -45,12 +45,15 @@ struct caption {
     uint16_t attempt;    // of the question asked last
     uint16_t lease;      // of asking.c, + 1; 0 = none
     uint16_t answered;   // attempt that was answered last, 0 = none
+    uint16_t form;       // of schedule.h, + 1; 0 = not known yet
+    float label;         // LABELLED: P(helpful)
     uint32_t yes, no;    // votes of the game's truth
     uint32_t next;       // of those that are fresh, or of the free numbers; + 1, 0 ends
     uint64_t visits;     // emissions
     uint64_t offered;    // visits told to rank 0; ranks > 0
     uint64_t first, last; // updates at which it was met
     uint64_t ready_ms;    // DELAYED: when to ask again
+    uint64_t met_ms;      // first sight in this start; 0 = met before it
 };
 
 struct lexicon;

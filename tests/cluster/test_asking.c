@@ -328,15 +328,35 @@ static void failures_are_recorded_and_asked_again_later_refusals_never(void **st
             run_ms(1000, true, false);
         }
         if (i < j.questions) {
-            judge_answer(&j, j.id[i], VERDICT_OVERLOAD, 0);
+            judge_answer(&j, j.id[i], i < 6 ? VERDICT_TIMEOUT : VERDICT_UNPARSEABLE, 0);
         }
     }
     assert_int_equal(j.questions, 3 + 5); // six tries in all, then no more
     const struct io_counters *c = counters();
-    assert_int_equal(c->verdicts[VERDICT_TIMEOUT], 1);
-    assert_int_equal(c->verdicts[VERDICT_OVERLOAD], 5);
+    assert_int_equal(c->verdicts[VERDICT_TIMEOUT], 4);
+    assert_int_equal(c->verdicts[VERDICT_UNPARSEABLE], 2);
+    assert_int_equal(c->captions_given_up, 3);
     assert_int_equal(c->verdicts[VERDICT_REFUSED], 1);
     assert_int_equal(c->labels, 0);
+}
+
+static void a_judge_that_has_no_time_is_asked_again_as_often_as_it_takes(void **state)
+{
+    (void)state;
+    join(&j);
+    play(NULL);
+    exchange();
+    for (int i = 0; i < 10 * 3; i++) {
+        judge_answer(&j, j.id[i], VERDICT_OVERLOAD, 0);
+        run_ms(i % 3 == 2 ? 2500 : 10, true, false);
+    }
+    assert_int_equal(j.questions, 11 * 3);
+    for (int i = 0; i < 3; i++) {
+        judge_answer(&j, j.id[30 + i], VERDICT_LABEL, 1);
+    }
+    run_ms(50, true, false);
+    assert_int_equal(counters()->labels, 3);
+    assert_int_equal(t.rank[0].counters.captions_given_up, 0);
 }
 
 static void what_the_ledger_knows_is_not_asked_again_after_a_restart(void **state)
@@ -485,6 +505,7 @@ int main(void)
         TEST(an_unknown_answer_is_written_and_acknowledged),
         TEST(a_lost_acknowledgement_does_not_write_twice),
         TEST(failures_are_recorded_and_asked_again_later_refusals_never),
+        TEST(a_judge_that_has_no_time_is_asked_again_as_often_as_it_takes),
         TEST(what_the_ledger_knows_is_not_asked_again_after_a_restart),
         TEST(the_label_budget_is_kept),
         TEST(credit_is_kept_and_shared_fairly),

@@ -78,7 +78,11 @@ static void open_rank(struct twin *t, uint32_t rank)
         .goal_digest = {1, 2},
         .goal_text = bytes_text(goal_text),
         .needs_labels = !t->unlabelled,
+        .reward = "retrieval",
         .label_budget = t->label_budget,
+        .label_budget_hour = t->label_budget_hour,
+        .consistency_share = t->consistency_share,
+        .judge_alarm = 0.2,
         .cursor = k->cursor,
         .older_cursor = k->cursor,
         .ledger_serial = k->ledger_serial,
@@ -296,8 +300,8 @@ void twin_stop(struct twin *t)
 
 /* ---- actors ---- */
 
-static struct bus_socket *dial(struct twin *t, const char *endpoint, char role,
-                               uint64_t nonce)
+struct bus_socket *twin_dial(struct twin *t, const char *endpoint, char role,
+                             uint64_t nonce)
 {
     struct bus_peer self = {0};
     struct bus_socket *s = NULL;
@@ -313,7 +317,7 @@ void actor_init(struct twin_actor *a, struct twin *t, uint64_t nonce, const char
     *a = (struct twin_actor){.t = t, .nonce = nonce, .environments = 4};
     snprintf(a->host, sizeof(a->host), "%s", host);
     a->codec = codec_new();
-    a->root = a->socket = dial(t, t->endpoints[0], 'a', nonce);
+    a->root = a->socket = twin_dial(t, t->endpoints[0], 'a', nonce);
 }
 
 void actor_release(struct twin_actor *a)
@@ -396,7 +400,7 @@ static void on_welcome(struct twin_actor *a, const struct frame_header *h,
     snprintf(endpoint, sizeof(endpoint), "%.*s", (int)m.endpoint.len,
              (const char *)m.endpoint.data);
     if (m.rank != 0 && a->socket == a->root) {
-        a->socket = dial(a->t, endpoint, 'a', a->nonce);
+        a->socket = twin_dial(a->t, endpoint, 'a', a->nonce);
         say_hello(a, a->socket, -1);
     }
 }
@@ -485,116 +489,4 @@ void actor_join(struct twin_actor *a, int wanted_id)
             seqfile_open(dir, TWIN_RUN, a->number, a->incarnation, &a->seqfile), ST_OK);
         seqfile_set(a->seqfile, a->produced);
     }
-}
-
-/* ---- judges ---- */
-
-void judge_init(struct twin_judge *j, struct twin *t, uint64_t nonce)
-{
-    memset(j, 0, sizeof(*j));
-    j->t = t;
-    j->nonce = nonce;
-    j->deadline_ms = 1000;
-    j->credits = 64;
-    j->codec = codec_new();
-    j->socket = dial(t, t->endpoints[0], 'j', nonce);
-}
-
-void judge_release(struct twin_judge *j)
-{
-    bus_close(j->socket);
-    codec_free(j->codec);
-}
-
-void judge_hello(struct twin_judge *j)
-{
-    const struct frame_header h = {
-        .kind = FRAME_JUDGE_HELLO, .run = TWIN_RUN, .actor = j->number};
-    const struct msg_judge_hello m = {.name = bytes_text("rule"),
-                                      .prompt_digest = {5, 6},
-                                      .can_rate = true,
-                                      .deadline_ms = j->deadline_ms,
-                                      .credits = j->credits,
-                                      .wants_truth = j->wants_truth,
-                                      .host = bytes_text("host0"),
-                                      .pid = 1,
-                                      .nonce = j->nonce};
-
-    assert_int_equal(
-        bus_send(j->socket, NULL, codec_encode_judge_hello(j->codec, &h, &m)), ST_OK);
-}
-
-static void on_questions(struct twin_judge *j, struct bytes frame)
-{
-    static struct msg_questions m;
-
-    assert_int_equal(codec_decode_questions(j->codec, frame, &m), ST_OK);
-    for (int i = 0; i < m.count; i++) {
-        assert_true(j->questions < TWIN_LABELS);
-        const int at = j->questions++;
-        j->id[at] = m.question[i].id;
-        j->truth[at] = m.question[i].truth[0];
-        assert_true(m.question[i].lease_ms > j->deadline_ms);
-        snprintf(j->text[at], sizeof(j->text[at]), "%.*s",
-                 (int)m.question[i].caption[0].len,
-                 (const char *)m.question[i].caption[0].data);
-    }
-}
-
-void judge_poll(struct twin_judge *j)
-{
-    struct bus_frame f = {0};
-    struct frame_header h;
-    struct msg_verdict_ack ack;
-
-    while (bus_receive(j->socket, &f) == ST_OK) {
-        assert_int_equal(frame_read_header(f.bytes, &h), ST_OK);
-        switch (h.kind) {
-        case FRAME_JUDGE_WELCOME:
-            j->welcomes++;
-            j->number = h.actor;
-            break;
-        case FRAME_QUESTIONS:
-            on_questions(j, f.bytes);
-            break;
-        case FRAME_VERDICT_ACK:
-            assert_int_equal(codec_decode_verdict_ack(j->codec, f.bytes, &ack), ST_OK);
-            j->acks += ack.count;
-            break;
-        case FRAME_REFUSE:
-            j->refusals++;
-            break;
-        default:
-            j->whos += h.kind == FRAME_WHO;
-            j->stops += h.kind == FRAME_STOP;
-            break;
-        }
-        bus_frame_release(&f);
-    }
-}
-
-void judge_answer(struct twin_judge *j, uint64_t id, enum verdict_kind kind, float p)
-{
-    static struct msg_verdicts m;
-    const struct frame_header h = {
-        .kind = FRAME_VERDICTS, .run = TWIN_RUN, .actor = j->number};
-
-    memset(&m, 0, sizeof(m));
-    m.count = 1;
-    m.verdict[0] = (struct msg_verdict){.question = id,
-                                        .kind = (uint8_t)kind,
-                                        .label = p,
-                                        .captions = 1,
-                                        .confidence = 1,
-                                        .raw = bytes_text("because")};
-    assert_int_equal(bus_send(j->socket, NULL, codec_encode_verdicts(j->codec, &h, &m)),
-                     ST_OK);
-}
-
-void judge_bare(struct twin_judge *j, enum frame_kind kind)
-{
-    const struct frame_header h = {
-        .kind = (uint8_t)kind, .run = TWIN_RUN, .actor = j->number};
-
-    assert_int_equal(bus_send(j->socket, NULL, codec_encode_bare(j->codec, &h)), ST_OK);
 }

@@ -44,7 +44,8 @@ struct twin {
     char dir[512];
     uint32_t ranks, start;
     int segment_steps, state_floats;
-    uint64_t store_bytes, label_budget;
+    uint64_t store_bytes, label_budget, label_budget_hour;
+    double consistency_share;
     bool unlabelled; // the reward needs no labels
     struct twin_rank rank[TWIN_RANKS];
     char endpoints[TWIN_RANKS][BUS_ENDPOINT_MAX];
@@ -66,6 +67,9 @@ int twin_train(struct twin *t, uint32_t rank, int n);
 void twin_checkpoint(struct twin *t); // a real one, under dir
 void twin_weights(struct twin *t, uint64_t update);
 void twin_stop(struct twin *t); // TO_IO_STOP to all
+/* A peer's socket; role 'a' or 'j'. */
+struct bus_socket *twin_dial(struct twin *t, const char *endpoint, char role,
+                             uint64_t nonce);
 
 /* A scripted actor: says hello, takes what comes, sends what it is told. */
 struct twin_actor {
@@ -101,11 +105,15 @@ struct twin_judge {
     struct codec *codec;
     uint64_t nonce;
     uint32_t number, deadline_ms, credits;
-    bool wants_truth;
+    const char *name; // "rule"
+    bool wants_truth, only_orders;
+    bool final; // of the last refusal
+    char reason[512];
     int welcomes, whos, refusals, stops, questions, acks;
     uint64_t id[TWIN_LABELS]; // of the questions, as they came
     char text[TWIN_LABELS][64];
     int8_t truth[TWIN_LABELS];
+    uint8_t purpose[TWIN_LABELS];
 };
 void judge_init(struct twin_judge *j, struct twin *t, uint64_t nonce);
 void judge_release(struct twin_judge *j);

@@ -1,0 +1,90 @@
+#include "learner/intake/repute.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "learner/intake/alarm.h"
+
+void repute_init(struct repute *r, double share)
+{
+    memset(r, 0, sizeof(*r));
+    // The sample then spans the time in which it is asked again about twice.
+    r->stride = share > 0 ? (uint32_t)fmax(1, 0.5 / share) : 0;
+}
+
+struct repute_one *repute_of(struct repute *r, const char *name, const char *model,
+                             struct hash128 prompt_digest)
+{
+    int i = 0;
+
+    while (i < r->count &&
+           (strncmp(r->one[i].told.name, name, IO_JUDGE_NAME - 1) != 0 ||
+            strncmp(r->one[i].told.model, model, IO_JUDGE_NAME - 1) != 0)) {
+        i++;
+    }
+    if (i == IO_JUDGES_TOLD) {
+        return &r->one[i - 1];
+    }
+    struct repute_one *o = &r->one[i];
+    if (i == r->count) {
+        r->count++;
+        (void)text_format(o->told.name, sizeof(o->told.name), "%s", name);
+        (void)text_format(o->told.model, sizeof(o->told.model), "%s", model);
+        o->prompt_digest = prompt_digest;
+    }
+    if (!hash_equal(o->prompt_digest, prompt_digest)) {
+        o->prompt_digest = prompt_digest;
+        memset(o->sample, 0, sizeof(o->sample));
+    }
+    return o;
+}
+
+void repute_verdict(struct repute_one *o, const struct msg_verdict *v)
+{
+    o->told.answers++;
+    o->told.failures += alarm_is_failure((enum verdict_kind)v->kind);
+    o->told.labels += v->kind == VERDICT_LABEL;
+    if (v->position != POSITION_UNKNOWN) {
+        o->told.pairs++;
+        o->told.first_won += v->position > 0;
+        o->told.second_won += v->position < 0;
+    }
+}
+
+void repute_label(const struct repute *r, struct repute_one *o, uint32_t caption,
+                  float p, uint64_t now_ms)
+{
+    if (r->stride == 0 || o->samples++ % r->stride != 0) {
+        return;
+    }
+    o->sample[o->samples / r->stride % REPUTE_SAMPLE] =
+        (struct repute_sample){.caption = caption + 1, .p = p, .time_ms = now_ms};
+}
+
+bool repute_again(struct repute_one *o, uint64_t now_ms, uint32_t *caption, float *p)
+{
+    struct repute_sample *oldest = NULL;
+
+    for (int i = 0; i < REPUTE_SAMPLE; i++) {
+        struct repute_sample *s = &o->sample[i];
+        if (s->caption != 0 && (oldest == NULL || s->time_ms < oldest->time_ms)) {
+            oldest = s;
+        }
+    }
+    if (oldest == NULL || now_ms - oldest->time_ms < REPUTE_AGE_MS) {
+        return false;
+    }
+    *caption = oldest->caption - 1;
+    *p = oldest->p;
+    oldest->caption = 0;
+    return true;
+}
+
+void repute_compare(struct repute_one *o, float before, float now)
+{
+    o->told.again++;
+    o->told.agreed += (before > 0.5f) == (now > 0.5f);
+    o->differences += fabs((double)before - (double)now);
+    o->told.difference = o->differences / (double)o->told.again;
+}

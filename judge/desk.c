@@ -8,25 +8,50 @@
 
 void desk_init(struct desk *d, int size)
 {
+    int buckets = 1;
+
     CHECK(size >= 1);
+    while (buckets < 2 * size) {
+        buckets *= 2;
+    }
     *d = (struct desk){.slots = mem_new((size_t)size, sizeof(*d->slots)),
                        .queue = mem_new((size_t)size, sizeof(*d->queue)),
-                       .size = size};
+                       .bucket = mem_new((size_t)buckets, sizeof(*d->bucket)),
+                       .size = size,
+                       .buckets = buckets};
+    desk_clear(d);
 }
 
 void desk_release(struct desk *d)
 {
     mem_free(d->slots);
     mem_free(d->queue);
+    mem_free(d->bucket);
     *d = (struct desk){0};
 }
 
 void desk_clear(struct desk *d)
 {
+    memset(d->bucket, 0, (size_t)d->buckets * sizeof(*d->bucket));
     for (int i = 0; i < d->size; i++) {
         d->slots[i].state = DESK_FREE;
+        d->slots[i].next = i + 1 < d->size ? i + 2 : 0;
     }
-    d->head = d->waiting = d->answered = d->sent = 0;
+    d->spare = 1;
+    d->head = d->waiting = d->answered = d->sent = d->oldest = d->newest = 0;
+}
+
+static int number_of(const struct desk *d, const struct desk_slot *s)
+{
+    return (int)(s - d->slots) + 1;
+}
+
+/* Ids are hashes of captions with a count of attempts below. */
+static int *bucket_of(struct desk *d, uint64_t question)
+{
+    const uint64_t mixed = (question ^ (question >> 29)) * 0x9e3779b97f4a7c15u;
+
+    return &d->bucket[(mixed >> 32) & (uint64_t)(d->buckets - 1)];
 }
 
 static void enqueue(struct desk *d, const struct desk_slot *s)
@@ -36,20 +61,56 @@ static void enqueue(struct desk *d, const struct desk_slot *s)
     d->waiting++;
 }
 
-static struct desk_slot *free_slot(struct desk *d)
+/* From the free ones to those that are found by `question`. NULL: none is free. */
+static struct desk_slot *enter(struct desk *d, uint64_t question)
 {
-    for (int i = 0; i < d->size; i++) {
-        if (d->slots[i].state == DESK_FREE) {
-            return &d->slots[i];
-        }
+    int *bucket = bucket_of(d, question);
+
+    if (d->spare == 0) {
+        return NULL;
     }
-    return NULL;
+    struct desk_slot *s = &d->slots[d->spare - 1];
+    d->spare = s->next;
+    s->next = *bucket;
+    *bucket = number_of(d, s);
+    return s;
+}
+
+static void leave(struct desk *d, struct desk_slot *s)
+{
+    int *at = bucket_of(d, s->question.id);
+
+    while (*at != number_of(d, s)) {
+        at = &d->slots[*at - 1].next;
+    }
+    *at = s->next;
+    s->next = d->spare;
+    d->spare = number_of(d, s);
+    s->state = DESK_FREE;
+}
+
+/* To the answered ones, as the newest. */
+static void link_answered(struct desk *d, struct desk_slot *s)
+{
+    s->before = d->newest;
+    s->behind = 0;
+    *(d->newest != 0 ? &d->slots[d->newest - 1].behind : &d->oldest) = number_of(d, s);
+    d->newest = number_of(d, s);
+    s->state = DESK_ANSWERED;
+    d->answered++;
+}
+
+static void unlink_answered(struct desk *d, struct desk_slot *s)
+{
+    *(s->before != 0 ? &d->slots[s->before - 1].behind : &d->oldest) = s->behind;
+    *(s->behind != 0 ? &d->slots[s->behind - 1].before : &d->newest) = s->before;
+    d->answered--;
 }
 
 struct desk_slot *desk_take(struct desk *d, const struct msg_question *q,
                             uint64_t now_ns)
 {
-    struct desk_slot *s = free_slot(d);
+    struct desk_slot *s = enter(d, q->id);
 
     if (s == NULL) {
         return NULL;
@@ -91,12 +152,12 @@ struct desk_slot *desk_take(struct desk *d, const struct msg_question *q,
 
 struct desk_slot *desk_find(struct desk *d, uint64_t question)
 {
-    for (int i = 0; i < d->size; i++) {
-        if (d->slots[i].state != DESK_FREE && d->slots[i].question.id == question) {
-            return &d->slots[i];
-        }
+    int at = *bucket_of(d, question);
+
+    while (at != 0 && d->slots[at - 1].question.id != question) {
+        at = d->slots[at - 1].next;
     }
-    return NULL;
+    return at != 0 ? &d->slots[at - 1] : NULL;
 }
 
 struct desk_slot *desk_next(struct desk *d)
@@ -118,37 +179,38 @@ void desk_put_back(struct desk *d, struct desk_slot *s)
 void desk_answer(struct desk *d, struct desk_slot *s, bool cached, uint64_t now_ns)
 {
     CHECK(s->state == DESK_WAITING);
-    s->state = DESK_ANSWERED;
     s->cached = cached;
     s->answered_ns = now_ns;
-    d->answered++;
+    link_answered(d, s);
 }
 
-struct desk_slot *desk_unsent(struct desk *d, int *from)
+struct desk_slot *desk_unsent(struct desk *d, const struct desk_slot *from)
 {
-    for (; *from < d->size; (*from)++) {
-        if (d->slots[*from].state == DESK_ANSWERED) {
-            return &d->slots[(*from)++];
-        }
-    }
-    return NULL;
+    const int at = from != NULL ? from->behind : d->oldest;
+
+    return at != 0 ? &d->slots[at - 1] : NULL;
 }
 
 void desk_mark_sent(struct desk *d, struct desk_slot *s)
 {
     CHECK(s->state == DESK_ANSWERED);
+    unlink_answered(d, s);
     s->state = DESK_SENT;
-    d->answered--;
     d->sent++;
+}
+
+void desk_mark_unsent(struct desk *d, struct desk_slot *s)
+{
+    CHECK(s->state == DESK_SENT);
+    d->sent--;
+    link_answered(d, s);
 }
 
 void desk_send_again(struct desk *d)
 {
     for (int i = 0; i < d->size; i++) {
         if (d->slots[i].state == DESK_SENT) {
-            d->slots[i].state = DESK_ANSWERED;
-            d->answered++;
-            d->sent--;
+            desk_mark_unsent(d, &d->slots[i]);
         }
     }
 }
@@ -162,9 +224,9 @@ void desk_forget(struct desk *d, uint64_t question)
         return;
     }
     if (s->state == DESK_ANSWERED) {
-        d->answered--;
+        unlink_answered(d, s);
     } else {
         d->sent--;
     }
-    s->state = DESK_FREE;
+    leave(d, s);
 }

@@ -11,6 +11,8 @@ enum desk_state { DESK_FREE, DESK_WAITING, DESK_ANSWERED, DESK_SENT };
 /* One question and, from DESK_ANSWERED on, its verdict. */
 struct desk_slot {
     enum desk_state state;
+    int next; // of those with the same id hash, or of the free ones; + 1, 0 ends
+    int before, behind; // in DESK_ANSWERED, oldest first; + 1, 0 ends
     bool cached;
     bool asked; // the backend has it under way
     struct judge_question question;
@@ -19,10 +21,14 @@ struct desk_slot {
     uint64_t taken_ns, answered_ns;
 };
 
+/* Slots are found by id, and free and answered ones by lists, so that nothing that is
+ * done for each question looks at all of them. */
 struct desk {
     struct desk_slot *slots;
-    int *queue; // (size) ring of waiting slots, oldest first
-    int size, head, waiting, answered, sent;
+    int *queue;  // (size) ring of waiting slots, oldest first
+    int *bucket; // (buckets) slot + 1 by a hash of the id, 0 none
+    int size, buckets, head, waiting, answered, sent;
+    int spare, oldest, newest; // lists: free; answered; + 1, 0 none
 };
 
 void desk_init(struct desk *d, int size);
@@ -37,9 +43,12 @@ struct desk_slot *desk_find(struct desk *d, uint64_t question); // NULL: not her
 struct desk_slot *desk_next(struct desk *d);
 void desk_put_back(struct desk *d, struct desk_slot *s); // to the end of the queue
 void desk_answer(struct desk *d, struct desk_slot *s, bool cached, uint64_t now_ns);
-/* The first answer that is not sent yet, from *from on; NULL when there is none. */
-struct desk_slot *desk_unsent(struct desk *d, int *from);
+/* The oldest answer that is not sent yet, or the one behind `from`; NULL when there is
+ * none. */
+struct desk_slot *desk_unsent(struct desk *d, const struct desk_slot *from);
 void desk_mark_sent(struct desk *d, struct desk_slot *s);
+/* It was sent and did not arrive. */
+void desk_mark_unsent(struct desk *d, struct desk_slot *s);
 /* The link is new: what was sent may be lost and is to be sent again. */
 void desk_send_again(struct desk *d);
 void desk_forget(struct desk *d, uint64_t question); // acknowledged

@@ -233,13 +233,13 @@ static struct msg_verdict wire_verdict(const struct desk_slot *slot)
 /* Everything answered and not sent, 64 to a frame. */
 static void send_answers(struct serve *s)
 {
-    struct desk_slot *slots[QUESTIONS_PER_FRAME], *slot;
-    int from = 0;
+    struct desk_slot *slots[QUESTIONS_PER_FRAME];
 
     while (s->desk.answered > 0) {
+        struct desk_slot *slot = NULL;
         s->verdicts.count = 0;
         while (s->verdicts.count < QUESTIONS_PER_FRAME &&
-               (slot = desk_unsent(&s->desk, &from)) != NULL) {
+               (slot = desk_unsent(&s->desk, slot)) != NULL) {
             slots[s->verdicts.count] = slot;
             s->verdicts.verdict[s->verdicts.count++] = wire_verdict(slot);
         }
@@ -340,10 +340,7 @@ static enum status take_questions(struct serve *s)
                 answer_overload(s, q);
             }
         } else if (held->state == DESK_SENT) {
-            // Asked again: the answer did not arrive.
-            held->state = DESK_ANSWERED;
-            s->desk.sent--;
-            s->desk.answered++;
+            desk_mark_unsent(&s->desk, held); // asked again: it did not arrive
         }
     }
     return ST_OK;

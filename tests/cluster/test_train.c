@@ -393,6 +393,26 @@ static void the_last_checkpoint_of_an_update_replaces_the_one_before(void **stat
     assert_string_equal(m.net, "cells");
 }
 
+/* The store holds what came since the older of two checkpoints; its bound would force out
+ * what no checkpoint has. */
+static void a_checkpoint_is_made_before_the_store_is_full(void **state)
+{
+    struct train *t = &school.train;
+
+    (void)state;
+    t->options.store_mb = 1;
+    while (t->checkpoint_update == 0) {
+        assert_in_range(t->sampler.bytes, 0, (1 << 18) + (1 << 17));
+        school_play(&school, t->update);
+        school_step(&school);
+    }
+    assert_true(t->sampler.bytes > 1 << 18);
+    const uint64_t first = t->checkpoint_update;
+    school_play(&school, t->update);
+    school_step(&school);
+    assert_int_equal(t->checkpoint_update, first);
+}
+
 static void seconds_stand_still_from_the_stop_on(void **state)
 {
     (void)state;
@@ -427,6 +447,7 @@ int main(void)
         ON_CHAIN(a_second_pass_is_an_update_but_no_fresh_steps),
         ON_CHAIN(pieces_give_the_gradient_of_the_whole),
         ON_CHAIN(values_in_reward_units_outlive_a_move_of_the_moments),
+        ON_CHAIN(a_checkpoint_is_made_before_the_store_is_full),
         ON_CHAIN(seconds_stand_still_from_the_stop_on),
         ON_CHAIN(the_last_checkpoint_of_an_update_replaces_the_one_before),
     };

@@ -9,9 +9,9 @@
 
 #include "actor/env.h"
 #include "actor/envs/nethack/bottom.h"
+#include "actor/envs/nethack/demand.h"
 #include "actor/envs/nethack/keys.h"
 #include "actor/envs/nethack/nethack_tasks.h"
-#include "actor/envs/nethack/prompt.h"
 #include "actor/envs/nethack/terminal.h"
 #include "actor/envs/nethack/xlog.h"
 #include "common/base/file.h"
@@ -144,64 +144,64 @@ static void any_bytes_leave_the_cursor_on_the_screen(void **state)
     }
 }
 
-static enum prompt prompt_of(const char *bytes, char text[PROMPT_TEXT_MAX])
+static enum demand demand_of(const char *bytes, char text[DEMAND_TEXT_MAX])
 {
     start();
     show(bytes);
-    const enum prompt p = prompt_read(&t);
-    (void)prompt_message(&t, p, text);
+    const enum demand p = demand_read(&t);
+    (void)demand_message(&t, p, text);
     return p;
 }
 
 static void prompts_are_told_apart(void **state)
 {
-    char text[PROMPT_TEXT_MAX];
+    char text[DEMAND_TEXT_MAX];
 
     (void)state;
-    assert_int_equal(prompt_of("You see here a dagger.\x1b[12;40H", text),
-                     PROMPT_COMMAND);
+    assert_int_equal(demand_of("You see here a dagger.\x1b[12;40H", text),
+                     DEMAND_COMMAND);
     assert_string_equal(text, "You see here a dagger.");
-    assert_int_equal(prompt_of("The newt bites!  You die...--More--", text),
-                     PROMPT_MORE);
+    assert_int_equal(demand_of("The newt bites!  You die...--More--", text),
+                     DEMAND_MORE);
     assert_string_equal(text, "The newt bites! You die...");
-    assert_int_equal(prompt_of("Really attack the kitten? [yn] (n) ", text),
-                     PROMPT_CHOICE);
+    assert_int_equal(demand_of("Really attack the kitten? [yn] (n) ", text),
+                     DEMAND_CHOICE);
     assert_string_equal(text, "Really attack the kitten? [yn] (n)");
-    assert_int_equal(prompt_of("In what direction? ", text), PROMPT_CHOICE);
-    assert_int_equal(prompt_of("What do you want to name it? ", text), PROMPT_TEXT);
-    assert_int_equal(prompt_of("\x1b[5;21H(end) ", text), PROMPT_MENU);
+    assert_int_equal(demand_of("In what direction? ", text), DEMAND_CHOICE);
+    assert_int_equal(demand_of("What do you want to name it? ", text), DEMAND_TEXT);
+    assert_int_equal(demand_of("\x1b[5;21H(end) ", text), DEMAND_MENU);
     assert_string_equal(text, "");
-    assert_int_equal(prompt_of("\x1b[22;41H(1 of 12)", text), PROMPT_MENU);
-    assert_int_equal(prompt_of("\x1b[22;41H(of 12)\x1b[12;4H", text), PROMPT_COMMAND);
+    assert_int_equal(demand_of("\x1b[22;41H(1 of 12)", text), DEMAND_MENU);
+    assert_int_equal(demand_of("\x1b[22;41H(of 12)\x1b[12;4H", text), DEMAND_COMMAND);
     assert_int_equal(
-        prompt_of("Where do you want to be? (For instructions type a ?)\x1b[9;9H",
+        demand_of("Where do you want to be? (For instructions type a ?)\x1b[9;9H",
                   text),
-        PROMPT_POSITION);
+        DEMAND_POSITION);
 }
 
 static void a_window_over_the_map_is_read_from_its_first_column(void **state)
 {
-    char text[PROMPT_TEXT_MAX];
+    char text[DEMAND_TEXT_MAX];
 
     (void)state;
     assert_int_equal(
-        prompt_of("\x1b[1;31H Things that are here:\x1b[2;1H------\x1b[2;31H "
+        demand_of("\x1b[1;31H Things that are here:\x1b[2;1H------\x1b[2;31H "
                   "12 rocks\x1b[3;1H|....|\x1b[3;31H 2 yellow gems"
                   "\x1b[4;1H|....|\x1b[4;31H --More--",
                   text),
-        PROMPT_MORE);
+        DEMAND_MORE);
     assert_string_equal(text, "Things that are here: 12 rocks 2 yellow gems");
 }
 
 static void a_message_of_two_rows_is_one_message(void **state)
 {
-    char text[PROMPT_TEXT_MAX];
+    char text[DEMAND_TEXT_MAX];
 
     (void)state;
-    assert_int_equal(prompt_of("The voice of Chih Sung-tzu booms:\r\n"
+    assert_int_equal(demand_of("The voice of Chih Sung-tzu booms:\r\n"
                                "\"Thou must relearn thy lessons!\"--More--",
                                text),
-                     PROMPT_MORE);
+                     DEMAND_MORE);
     assert_string_equal(text,
                         "The voice of Chih Sung-tzu booms: \"Thou must relearn thy "
                         "lessons!\"");
@@ -209,7 +209,7 @@ static void a_message_of_two_rows_is_one_message(void **state)
 
 static int key_at(struct keys *k, const char *bytes)
 {
-    enum prompt p;
+    enum demand p;
 
     start();
     show(bytes);
@@ -368,6 +368,8 @@ static void stairs_are_done_on_their_level_by_the_stairs(void **state)
     (void)state;
     strcpy((char *)o.caption, "You descend the stairs. You hear a door open.");
     o.stats[STAT_DEPTH] = 2;
+    assert_false(nethack_task_done(task, &o));
+    o.stats[STAT_DEPTH] = 4; // past it through a hole
     assert_false(nethack_task_done(task, &o));
     o.stats[STAT_DEPTH] = 3;
     assert_true(nethack_task_done(task, &o));

@@ -342,6 +342,26 @@ static void a_second_writer_and_another_run_are_refused(void **state)
     assert_int_equal(replay_open_read(harness_path(dir, "none"), &other), ST_NOTFOUND);
 }
 
+static void a_store_of_another_schema_is_refused(void **state)
+{
+    struct replay *r = open_store(BOUND), *other = NULL;
+    const uint64_t schema = 99;
+
+    (void)state;
+    put(r, 100, 1, 0);
+    assert_int_equal(replay_begin(r), ST_OK);
+    assert_int_equal(replay_put_meta(r, "schema", bytes_of(&schema, sizeof(schema))),
+                     ST_OK);
+    assert_int_equal(replay_commit(r), ST_OK);
+    replay_close(r);
+    harness_stderr_begin();
+    assert_int_equal(replay_open(harness_path(dir, "s"), RUN, BOUND, &other),
+                     ST_VERSION);
+    assert_int_equal(replay_open_read(harness_path(dir, "s"), &other), ST_VERSION);
+    assert_non_null(strstr(harness_stderr_end(), "has schema 99, this program reads"));
+    assert_null(other);
+}
+
 static void a_steady_run_allocates_nothing(void **state)
 {
     struct replay *r = open_store(BOUND);
@@ -393,6 +413,7 @@ int main(void)
         TEST(a_view_sees_one_moment),
         TEST(what_a_killed_writer_committed_is_there),
         TEST(a_second_writer_and_another_run_are_refused),
+        TEST(a_store_of_another_schema_is_refused),
         TEST(a_steady_run_allocates_nothing),
     };
 

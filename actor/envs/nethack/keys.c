@@ -82,15 +82,15 @@ static bool screen_has(const struct terminal *t, const char *word)
     return memmem(t->chars, sizeof(t->chars), word, strlen(word)) != NULL;
 }
 
-static int close_page(struct keys *k, const struct terminal *t, enum prompt p)
+static int close_page(struct keys *k, const struct terminal *t, enum demand p)
 {
-    if (p == PROMPT_MENU && k->enhancing) {
+    if (p == DEMAND_MENU && k->enhancing) {
         k->enhancing = false;
         if (screen_has(t, "Pick a skill to")) {
             return KEY_FIRST;
         }
     }
-    if (p == PROMPT_MENU && k->action == KEY_CAST &&
+    if (p == DEMAND_MENU && k->action == KEY_CAST &&
         screen_has(t, "Choose which spell to cast")) {
         k->action = 0;
         return KEY_FIRST;
@@ -98,21 +98,21 @@ static int close_page(struct keys *k, const struct terminal *t, enum prompt p)
     return ' ';
 }
 
-static int answer(struct keys *k, const struct terminal *t, enum prompt p,
+static int answer(struct keys *k, const struct terminal *t, enum demand p,
                   const char *text)
 {
     switch (p) {
-    case PROMPT_MORE:
-    case PROMPT_MENU:
+    case DEMAND_MORE:
+    case DEMAND_MENU:
         return close_page(k, t, p);
-    case PROMPT_CHOICE:
+    case DEMAND_CHOICE:
         if (is_kept(text)) {
             k->kept = true;
             return KEYS_STOP;
         }
         return KEY_ESC;
-    case PROMPT_TEXT:
-    case PROMPT_POSITION:
+    case DEMAND_TEXT:
+    case DEMAND_POSITION:
         return KEY_ESC;
     default:
         break;
@@ -126,12 +126,12 @@ static int answer(struct keys *k, const struct terminal *t, enum prompt p,
     return KEYS_STOP;
 }
 
-int keys_next(struct keys *k, const struct terminal *t, enum prompt *p)
+int keys_next(struct keys *k, const struct terminal *t, enum demand *p)
 {
-    char text[PROMPT_TEXT_MAX];
+    char text[DEMAND_TEXT_MAX];
 
-    *p = prompt_read(t);
-    const size_t len = prompt_message(t, *p, text);
+    *p = demand_read(t);
+    const size_t len = demand_message(t, *p, text);
     caption_add(k, text, len);
     if (strstr(text, SKILL) != NULL) {
         k->enhance = true;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "actor/envs/nethack/prompt.h"
+#include "actor/envs/nethack/demand.h"
 #include "actor/envs/nethack/terminal.h"
 
 enum {
@@ -35,6 +35,6 @@ void keys_init(struct keys *k);
 /* The agent acts: the caption starts anew. Returns the key. */
 int keys_begin(struct keys *k, uint8_t action);
 /* The game wants a key: the next automatic one, or KEYS_STOP. */
-int keys_next(struct keys *k, const struct terminal *t, enum prompt *p);
+int keys_next(struct keys *k, const struct terminal *t, enum demand *p);
 
 #endif

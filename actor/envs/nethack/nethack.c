@@ -254,7 +254,7 @@ static void observe(struct nethack *n)
     }
     s->experience = o->stats[STAT_EXP];
     // In a question the cursor is the question's; the hero stays where he was.
-    if (p->prompt == PROMPT_COMMAND) {
+    if (p->prompt == DEMAND_COMMAND) {
         o->hero_row = p->screen.row;
         o->hero_col = p->screen.col;
         o->stats[STAT_X] = o->hero_col;
@@ -349,7 +349,7 @@ static enum status nethack_reset(struct env *e, const struct rng_stream *stream)
     memset(&n->obs, 0, sizeof(n->obs));
     enum game_state state = game_wait(&n->game, (uint32_t)n->constants.deadline_ms);
     for (int i = 0; state == GAME_READY && i < START_STEPS_MAX; i++) {
-        if (n->game.page->prompt == PROMPT_COMMAND &&
+        if (n->game.page->prompt == DEMAND_COMMAND &&
             bottom_read(&n->game.page->screen, n->obs.stats)) {
             n->gold_start = n->obs.stats[STAT_GOLD];
             observe(n);

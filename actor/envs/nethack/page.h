@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "actor/envs/nethack/demand.h"
 #include "actor/envs/nethack/keys.h"
-#include "actor/envs/nethack/prompt.h"
 #include "actor/envs/nethack/terminal.h"
 
 enum { PAGE_VERSION = 1, PAGE_PATH_MAX = 512 };
@@ -43,7 +43,7 @@ struct page {
     // By the driver, with the turn.
     _Alignas(64) uint8_t key;
     // By the game, with the turn.
-    uint8_t prompt; // enum prompt, of what is left to the agent
+    uint8_t prompt; // enum demand, of what is left to the agent
     struct keys keys;
     struct terminal screen;
 };

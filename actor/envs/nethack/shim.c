@@ -52,7 +52,7 @@ static ssize_t screen_write(void *cookie, const char *bytes, size_t len)
 static ssize_t key_read(void *cookie, char *buf, size_t size)
 {
     struct page *p = shim_page;
-    enum prompt prompt;
+    enum demand prompt;
 
     (void)cookie;
     if (size == 0) {

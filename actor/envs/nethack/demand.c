@@ -1,4 +1,4 @@
-#include "actor/envs/nethack/prompt.h"
+#include "actor/envs/nethack/demand.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,28 +65,28 @@ static bool message_has(const struct terminal *t, const char *word)
     return false;
 }
 
-enum prompt prompt_read(const struct terminal *t)
+enum demand demand_read(const struct terminal *t)
 {
     const uint8_t *row = t->chars[t->row];
     // Where something can be chosen, the cursor stands one blank behind the mark.
     const int end = t->col > 0 && row[t->col - 1] == ' ' ? t->col - 1 : t->col;
 
     if (ends_with(row, t->col, MORE)) {
-        return PROMPT_MORE;
+        return DEMAND_MORE;
     }
     if (ends_with(row, end, "(end)") || ends_with_page(row, end)) {
-        return PROMPT_MENU;
+        return DEMAND_MENU;
     }
     if (t->row < MAP_ROW_FIRST) {
         const bool choice = (message_has(t, "?") && message_has(t, "[")) ||
                             message_has(t, "direction?");
-        return choice ? PROMPT_CHOICE : PROMPT_TEXT;
+        return choice ? DEMAND_CHOICE : DEMAND_TEXT;
     }
     // getpos() says so once; the cursor is then its own, not the hero's.
     if (row_has(t->chars[0], "(For instructions type a")) {
-        return PROMPT_POSITION;
+        return DEMAND_POSITION;
     }
-    return PROMPT_COMMAND;
+    return DEMAND_COMMAND;
 }
 
 /* Adds cells [from, to) of a row after one space when something stands before. A run of
@@ -101,7 +101,7 @@ static size_t add_cells(char *out, size_t len, const uint8_t *row, int from, int
             gap = len > 0;
             continue;
         }
-        if (len + 2 >= PROMPT_TEXT_MAX) {
+        if (len + 2 >= DEMAND_TEXT_MAX) {
             break;
         }
         if (gap) {
@@ -113,19 +113,19 @@ static size_t add_cells(char *out, size_t len, const uint8_t *row, int from, int
     return len;
 }
 
-size_t prompt_message(const struct terminal *t, enum prompt p,
-                      char out[PROMPT_TEXT_MAX])
+size_t demand_message(const struct terminal *t, enum demand p,
+                      char out[DEMAND_TEXT_MAX])
 {
     size_t len = 0;
     const int r = t->row;
 
-    if (p == PROMPT_COMMAND || p == PROMPT_POSITION) {
+    if (p == DEMAND_COMMAND || p == DEMAND_POSITION) {
         len = add_cells(out, len, t->chars[0], 0, TERMINAL_COLS);
-    } else if (p == PROMPT_CHOICE || p == PROMPT_TEXT) {
+    } else if (p == DEMAND_CHOICE || p == DEMAND_TEXT) {
         for (int i = 0; i <= r; i++) {
             len = add_cells(out, len, t->chars[i], 0, i == r ? t->col : TERMINAL_COLS);
         }
-    } else if (p == PROMPT_MORE) {
+    } else if (p == DEMAND_MORE) {
         const int more = t->col - MORE_LEN;
         // Under a window --More-- stands below the first column of the text, after the
         // blank that frees it from the map; a message runs into its --More--.

@@ -33,6 +33,7 @@ static void the_rules_of_the_crypt_are_as_they_were_frozen(void **state)
         {"lore.goal", "88f2d75558216e229cc3c8bf920935ef"},
         {"stairs.goal", "5b76734376f56b4e6e007ca9375635ff"},
         {"treasure.goal", "3cd2f674965f8aebde8e5b48b46c3771"},
+        {"zeroknowledge.goal", "bb0f695f6713e54f2cea805b4782cc4f"},
         {"combat.crypt.rules", "9746d171cbe7d45ca858830e8cef2680"},
         {"defaultgoal.crypt.rules", "e42aeb6eab3cd42fdef7bae5d78843e0"},
         {"exploration.crypt.rules", "273d317d65a0afa5570bcbb72325ecf8"},
@@ -40,6 +41,7 @@ static void the_rules_of_the_crypt_are_as_they_were_frozen(void **state)
         {"lore.crypt.rules", "eda4258e9d5f95d7a3143c5fb7fbff70"},
         {"stairs.crypt.rules", "3df7cce28fe20fbc6ea0d394becd1025"},
         {"treasure.crypt.rules", "b2245fab97475e4a955a848ac941b025"},
+        {"zeroknowledge.crypt.rules", "1ab29d00c66a4a63b2f0f58d7884745a"},
     };
 
     (void)state;

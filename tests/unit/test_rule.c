@@ -154,10 +154,11 @@ static void rules_lie_beside_a_goal_that_is_given_by_path(void **state)
 static void hostile_captions_get_a_plain_label_from_every_rule_file(void **state)
 {
     static const char *const names[] = {
-        "treasure.crypt",   "treasure.nethack", "treasure.bandit",   "lore.crypt",
-        "combat.crypt",     "gold.nethack",     "stairs.crypt",      "lore.nethack",
-        "stairs.nethack",   "combat.nethack",   "exploration.crypt", "gold.crypt",
-        "defaultgoal.crypt"};
+        "treasure.crypt",    "treasure.nethack",    "treasure.bandit",
+        "lore.crypt",        "combat.crypt",        "gold.nethack",
+        "stairs.crypt",      "lore.nethack",        "stairs.nethack",
+        "combat.nethack",    "exploration.crypt",   "gold.crypt",
+        "defaultgoal.crypt", "zeroknowledge.crypt", "zeroknowledge.nethack"};
     struct rng rng;
 
     (void)state;

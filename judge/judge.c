@@ -10,12 +10,14 @@
 #include "common/base/stop.h"
 #include "common/base/text.h"
 #include "judge/answer.h"
+#include "judge/backends/llm/llm.h"
 #include "judge/backends/rule.h"
 #include "judge/backends/sim.h"
 #include "judge/options.h"
 #include "judge/serve.h"
 
-static const struct judge_backend *const built_in[] = {&rule_backend, &sim_backend};
+static const struct judge_backend *const built_in[] = {&rule_backend, &llm_backend,
+                                                       &sim_backend};
 enum { BUILT_IN = sizeof(built_in) / sizeof(built_in[0]) };
 
 static const char usage[] = "minos-judge [--config=FILE] [--NAME=VALUE ...]";
@@ -42,7 +44,7 @@ static void tell_names(const char *name)
         names[i] = built_in[i]->name;
     }
     const char *nearest = text_nearest(name, names, BUILT_IN);
-    fprintf(stderr, "minos-judge: --judge: %s is not a judge; %s%s%srule or sim\n",
+    fprintf(stderr, "minos-judge: --judge: %s is not a judge; %s%s%srule, llm or sim\n",
             name, nearest != NULL ? "did you mean " : "",
             nearest != NULL ? nearest : "",
             nearest != NULL ? "? there are " : "there are ");

@@ -29,6 +29,7 @@ DOORS = [
     (r"cblas\.h|openblas.*\.h", ["common/nn/mat.c"]),
     (r"(flatbuffers/.*|.*_generated\.h)", ["common/wire/codec*.cc", "common/wire/codec*.hh"]),
     (r"ini\.h", ["common/base/option.c"]),
+    (r"curl/.*", ["judge/backends/llm/http.c", "judge/backends/llm/url.c"]),
 ]
 
 # Who may include whom. The keys are matched longest first.

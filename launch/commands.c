@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"play", NULL, "minos-actor", "play an environment yourself"},
     {"audit", NULL, "minos-learner", "where every segment of a run went"},
     {"ledger", NULL, "minos-learner", "list or export a run's verdicts"},
+    {"judge-check", NULL, "minos-judge", "how a judge keeps the rules of the wire"},
     {"prompt", NULL, "minos-judge", "print what a language model would be sent"},
     {"bench", bench_dispatch, NULL,
      "measure env, infer, crypt-calibrate, update, bus, store, codec or judge"},
@@ -53,7 +54,7 @@ static void print_help(FILE *to)
 {
     fputs("Usage: minos COMMAND [--NAME=VALUE ...]\n\n", to);
     for (int i = 0; i < COMMANDS; i++) {
-        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].help);
     }
     fputs("\nExamples:\n"
           "  minos train --env=crypt-vault --run-dir=runs/vault\n"

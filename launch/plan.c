@@ -319,10 +319,19 @@ static enum status check_judge(struct plan *p, const char *spec)
     const char *reward = settings_get(&p->settings, "reward");
     double truth = 0;
 
+    const bool none = strcmp(judge, "none") == 0;
     p->judges = (int64_t)settings_number(&p->settings, "judges");
     if (p->judges < 0) {
         const bool asks = strcmp(reward, "none") != 0 && strcmp(reward, "count") != 0;
-        p->judges = asks ? 1 : 0;
+        p->judges = asks && !none ? 1 : 0;
+    }
+    if (none && p->judges > 0) {
+        fprintf(
+            stderr,
+            "minos train: --judges is %lld, but --judge=none starts none: judges of "
+            "your own join by themselves\n",
+            (long long)p->judges);
+        return ST_INVALID;
     }
     if (p->judges == 0) {
         return ST_OK;
@@ -348,7 +357,7 @@ static enum status check_judge(struct plan *p, const char *spec)
     if (!ok) {
         fprintf(stderr,
                 "minos train: --judge: %s is neither rule nor sim nor the path of a "
-                "program that can be started\n",
+                "program that can be started; none starts no judge\n",
                 judge);
         return ST_INVALID;
     }

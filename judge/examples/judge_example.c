@@ -1,16 +1,14 @@
-/* A judge of one's own: likes captions that ask or shout. Copy this file, change ask(),
+/* A judge of one's own: likes captions that ask or shout. Copy this file, change score(),
  * link judge_lib, and start it with --learner=tcp://HOST:PORT or --run-dir=DIR. */
-
 #include <string.h>
 
 #include "judge/judge.h"
 
-/* What this judge thinks of one caption, the larger the better. */
-static double score(const struct judge_caption *c)
+static double score(const struct judge_caption *c) // the larger the better
 {
-    return memchr(c->text, '!', c->len) != NULL   ? 1.0
-           : memchr(c->text, '?', c->len) != NULL ? 0.5
-                                                  : 0.0;
+    const bool shouts = memchr(c->text, '!', c->len) != NULL;
+
+    return shouts ? 1.0 : memchr(c->text, '?', c->len) != NULL ? 0.5 : 0.0;
 }
 
 static enum status ask(void *self, const struct judge_question *q,
@@ -30,10 +28,10 @@ static enum status ask(void *self, const struct judge_question *q,
     return ST_OK;
 }
 
+static const struct judge_backend excited = {
+    .name = "excited", .can_rate = true, .can_order = true, .ask = ask};
+
 int main(int argc, char **argv)
 {
-    static const struct judge_backend excited = {
-        .name = "excited", .can_rate = true, .can_order = true, .ask = ask};
-
     return judge_main(&excited, argc, argv);
 }

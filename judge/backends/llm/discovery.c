@@ -15,12 +15,12 @@ enum {
 
 static bool form_fits(const struct traffic *t, enum openai_form form)
 {
-    const char *word[1];
+    const char *word[PROMPT_CHOICES_MOST];
 
     // Asked with two captions where the style compares: then a choice is possible too.
     const int captions = prompt_style_of(t->prompt) >= STYLE_PAIR ? 2 : 1;
     return form == FORM_TEXT || form == FORM_SCHEMA ||
-           prompt_choices(t->prompt, captions, word, 1) > 0;
+           prompt_choices(t->prompt, captions, word, PROMPT_CHOICES_MOST) > 0;
 }
 
 static void add(struct discovery *d, enum openai_form form, bool logprobs)

@@ -67,8 +67,9 @@ const char *prompt_reminder(const struct prompt *p);
  * where that was asked for. `captions` as in the question. */
 void prompt_schema(const struct prompt *p, int captions, struct text_buf *out);
 /* The words of a constrained choice ("yes", "no"; "0" … "10"; "1", "2", "tie"; all
- * orders of two or three captions), borrowed. Returns how many, at most `most`; 0: no
- * choice is possible, since reasoning comes first or the words would be too many. */
+ * orders of two or three captions), borrowed. Returns how many; 0: no choice is possible,
+ * since reasoning comes first or they are more than `most`. */
+enum { PROMPT_CHOICES_MOST = 16 }; // never more
 int prompt_choices(const struct prompt *p, int captions, const char *out[], int most);
 
 /* Of everything that shapes an answer beside the captions: all texts with the item slot

@@ -195,7 +195,7 @@ static void print_prompt(struct prompt *p, const struct items *items)
                                      .caption = items->caption};
     struct text_buf system = {.data = NULL}, user = {.data = NULL};
     struct text_buf schema = {.data = NULL};
-    const char *words[16];
+    const char *words[PROMPT_CHOICES_MOST];
 
     prompt_fill(p, &q, NULL, &system, &user);
     prompt_schema(p, q.captions, &schema);
@@ -203,7 +203,7 @@ static void print_prompt(struct prompt *p, const struct items *items)
     print_part("user", user.data);
     print_part("reminder, if the answer cannot be read", prompt_reminder(p));
     print_part("schema, where the server takes one", schema.data);
-    const int count = prompt_choices(p, q.captions, words, 16);
+    const int count = prompt_choices(p, q.captions, words, PROMPT_CHOICES_MOST);
     if (count > 0) {
         printf("==== choices, where it takes those\n");
     }

@@ -28,7 +28,7 @@
 enum {
     RUN = 20000,
     RING_SLOTS = 1 << 15,
-    ASKED_MOST = 8192, // captions told and not labelled yet
+    ASKED_MOST = 6000, // captions told and not labelled yet: all may wait (schedule.h)
     TOLD_MOST = 512,   // captions told between two polls
     STEPS = 32,
     STATE = 128,
@@ -207,7 +207,9 @@ static enum status open_rank(struct bench *b)
         .goal = "treasure",
         .goal_digest = goal_digest,
         .goal_text = bytes_text(goal_text),
+        .reward = "retrieval",
         .needs_labels = true,
+        .judge_alarm = 1,
         .ledger_serial = ledger_top(b->ledger), // these are training's already
         .counts = &b->counts,
     };

@@ -217,10 +217,9 @@ static void take_back(struct asking *a)
             }
         }
     }
-    a->blocked = true;
 }
 
-/* One frame of questions to j; false: it could not be sent. */
+/* One frame of questions to j; false: there is none for it. */
 static bool ask_many(struct asking *a, struct judge *j, uint32_t most, bool slow)
 {
     const struct frame_header h = {.kind = FRAME_QUESTIONS,
@@ -239,10 +238,15 @@ static bool ask_many(struct asking *a, struct judge *j, uint32_t most, bool slow
         }
         ask(a, j, caption, false, 0);
     }
+    if (a->out.count == 0) {
+        return false;
+    }
     if (!post_send(a->post, &j->peer,
                    codec_encode_questions(a->post->codec, &h, &a->out))) {
+        // Often it has just died, with all its credit free: the others are asked.
         take_back(a);
-        return false;
+        j->deaf = true;
+        return true;
     }
     a->told.questions_asked += (uint64_t)a->out.count;
     a->again_due =

@@ -197,6 +197,7 @@ void judges_step(struct judges *s)
     s->look_ms = now;
     for (int i = 0; i < JUDGES_MAX; i++) {
         struct judge *j = &s->list[i];
+        j->deaf = false;
         if (j->number == 0 || !j->alive) {
             continue;
         }
@@ -230,7 +231,7 @@ void judges_stop(struct judges *s)
 
 static bool is_asked(const struct judge *j)
 {
-    return j->number != 0 && j->alive && j->can_rate && j->credits > 0;
+    return j->number != 0 && j->alive && !j->deaf && j->can_rate && j->credits > 0;
 }
 
 /* Questions that it may hold. */

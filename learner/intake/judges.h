@@ -25,6 +25,7 @@ struct judge {
     uint64_t pid, nonce;
     uint32_t deadline_ms, credits, holding; // holding: live leases
     bool can_rate, wants_truth, alive;
+    bool deaf; // a frame to it did not go out: no questions before the next look
     uint64_t heard_ms, sent_ms;
     /* Its speed: answers and seconds with questions, both fading over some 10 s; how long
      * an answer takes; since when it owes one. */

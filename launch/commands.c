@@ -33,7 +33,8 @@ static const struct command commands[] = {
     {"judge-check", NULL, "minos-judge", "how a judge keeps the rules of the wire"},
     {"prompt", NULL, "minos-judge", "print what a language model would be sent"},
     {"bench", bench_dispatch, NULL,
-     "measure env, infer, crypt-calibrate, update, bus, store, codec or judge"},
+     "measure env, infer, crypt-calibrate, update, bus, store, codec, judge or "
+     "label-budget"},
     {"help", help_main, NULL, "this list, or the help of one command"},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -47,6 +48,7 @@ static const struct {
                {"bus", "minos-learner"},
                {"store", "minos-learner"},
                {"judge", "minos-learner"},
+               {"label-budget", "minos-learner"},
                {"codec", "minos-learner"}};
 enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };
 
@@ -113,7 +115,8 @@ static int bench_dispatch(int argc, char **argv)
     if (strcmp(word, "--help") == 0) {
         puts("Usage: minos bench NAME [--json] [--NAME=VALUE ...]\n\n"
              "  env, infer, crypt-calibrate (the actor's), update, bus, store, codec, "
-             "judge (the learner's)\n  minos bench NAME --help tells each one's "
+             "judge, label-budget (the learner's)\n  minos bench NAME --help tells "
+             "each one's "
              "settings");
         return EXIT_DONE;
     }

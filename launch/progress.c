@@ -99,6 +99,18 @@ static void add_text(struct line *l, const char *key, const char *label,
     }
 }
 
+/* "31 % of answers fail", where it is not 0. */
+static void add_share(struct line *l, const char *key, const char *label)
+{
+    char text[96];
+    double share;
+
+    if (jsonline_number(l->json, key, &share) && share > 0) {
+        text_format(text, sizeof(text), "%.0f %% %s", 100 * share, label);
+        add(l, text);
+    }
+}
+
 static char *read_json(const char *run_dir, const char *name)
 {
     char path[PATH_MAX_], *json;
@@ -130,6 +142,9 @@ bool progress_line(const char *run_dir, char *out, size_t size)
     add_number(&l, "policy_lag_p99", "lag p99", 0);
     add_number(&l, "actors", "actors", 0);
     add_number(&l, "judges", "judges", 0);
+    add_share(&l, "failing_share", "of answers fail");
+    add_text(&l, "asking_state", "asking: ", "on");
+    add_text(&l, "alarm", "ALARM: ", "");
     add_text(&l, "waiting_for", "waiting for ", "nothing");
     mem_free(json);
     return true;

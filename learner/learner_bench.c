@@ -9,6 +9,7 @@
 #include "common/nn/nn_bench.h"
 #include "common/wire/wire_bench.h"
 #include "learner/judge_bench.h"
+#include "learner/label_bench.h"
 #include "learner/store/store_bench.h"
 
 struct bench_options {
@@ -150,9 +151,12 @@ int learner_bench(int argc, char **argv)
     if (strcmp(name, "judge") == 0) {
         return bench_judge(argc - 1, argv + 1);
     }
+    if (strcmp(name, "label-budget") == 0) {
+        return label_bench_main(argc - 1, argv + 1);
+    }
     fprintf(stderr,
             "minos-learner bench: %s: no such bench; there are update, codec, bus, "
-            "store and judge\n",
+            "store, judge and label-budget\n",
             name);
     return EXIT_USAGE;
 }

@@ -109,6 +109,7 @@ static void write_progress(struct report *r)
     metrics_num(m, "return_mean", g->window > 0 ? g->window_return / g->window : NAN);
     metrics_num(m, "success_rate", g->window > 0 ? g->window_success / g->window : NAN);
     metrics_int(m, "labels", (int64_t)t->reward.table.labels);
+    report_add_asking(m, g);
     metrics_num(m, "policy_lag_p99", tallies_lag_quantile(&t->totals, 0.99));
     metrics_int(m, "actors", (int64_t)report_outside(g, "members"));
     metrics_int(m, "judges", (int64_t)report_outside(g, "judges"));
@@ -119,6 +120,16 @@ static void write_progress(struct report *r)
 }
 
 /* ---- once a row ---- */
+
+/* They are more than sums: straight from the I/O thread's counters, which this thread may
+ * read. */
+static void add_judges(struct report *r)
+{
+    static struct io_counters c; // large
+
+    io_report_get(r->train->plan.outside_ctx, &c);
+    report_add_judges(&r->row, &c);
+}
 
 static void add_stages(struct report *r)
 {
@@ -151,6 +162,7 @@ static void write_row(struct report *r, struct train *t)
     report_add_episodes(m, &t->recent, &t->gauges);
     report_add_lags(m, &t->recent, true);
     report_add_outside(m, &t->gauges);
+    add_judges(r);
     metrics_int(m, "cpu_scoring_ns", (int64_t)(t->gauges.cpu_scoring * 1e9));
     report_add_ranks(m, t);
     add_stages(r);
@@ -209,9 +221,11 @@ static bool count_verdict(void *report, const struct ledger_entry *e)
         r->copied++;
         return true;
     }
+    r->requests += e->requests;
+    r->cost_micro += e->cost_micro;
     // A question's attempt says in which start it was asked (learner/intake/asking.c).
     r->answered_before += (e->question >> 8 & 0xff) != (r->train->plan.start & 0xff);
-    if (e->verdict_kind < VERDICT_KINDS) {
+    if (e->verdict_kind < VERDICT_KINDS && e->purpose == PURPOSE_LABEL) {
         r->verdicts[e->verdict_kind]++;
     }
     r->verdicts_late += e->late ? 1 : 0;
@@ -224,6 +238,14 @@ enum status report_read_ledger(struct report *r, struct ledger *l)
 {
     return l == NULL ? ST_OK : ledger_scan(l, 1, 0, count_verdict, r);
 }
+
+static const char *const as_they_are[] = {
+    "captions_given_up",     "forms",
+    "consistency_asked",     "consistency_answered",
+    "progress_emissions",    "progress_helpful",
+    "other_helpful",         "progress_delay_p50_ms",
+    "progress_delay_p99_ms", "judge_p50_ms",
+    "judge_p99_ms",          "tokens_estimated"};
 
 static void add_judging(struct report *r, const struct train *t)
 {
@@ -254,6 +276,15 @@ static void add_judging(struct report *r, const struct train *t)
                 (int64_t)report_outside(&t->gauges, "questions_duplicate"));
     metrics_int(m, "questions_expired",
                 (int64_t)report_outside(&t->gauges, "questions_expired"));
+    metrics_int(m, "questions_dropped",
+                (int64_t)report_outside(&t->gauges, "questions_dropped"));
+    metrics_int(m, "judge_requests", (int64_t)r->requests);
+    metrics_num(m, "judge_cost", (double)r->cost_micro * 1e-6);
+    for (size_t i = 0; i < sizeof(as_they_are) / sizeof(as_they_are[0]); i++) {
+        metrics_num(m, as_they_are[i], report_outside(&t->gauges, as_they_are[i]));
+    }
+    report_add_asking(m, &t->gauges);
+    add_judges(r);
 }
 
 static enum status write_summary(struct report *r, struct train *t,

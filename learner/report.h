@@ -26,8 +26,9 @@ struct report {
     double judging_before;           // CPU seconds that earlier starts spent on judging
     /* Of the whole run, as the ledger has it; rank 0. */
     uint64_t verdicts[VERDICT_KINDS], verdicts_late, tokens_in, tokens_out;
-    uint64_t copied;          // verdicts of other runs, in none of these
-    uint64_t answered_before; // questions of earlier starts that were answered
+    uint64_t requests, cost_micro; // that answers took
+    uint64_t copied;               // verdicts of other runs, in none of these
+    uint64_t answered_before;      // questions of earlier starts that were answered
 };
 
 /* For train_plan.outside; ctx is a struct io_report. */

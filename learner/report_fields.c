@@ -93,6 +93,22 @@ static const struct field fields[] = {
     FIELD(verdicts_repeated, U64),
     FIELD(tokens_in, U64),
     FIELD(tokens_out, U64),
+    FIELD(tokens_estimated, U64),
+    FIELD(judge_requests, U64),
+    FIELD(judge_cost_micro, U64),
+    FIELD(captions_given_up, U64),
+    FIELD(forms, U64),
+    FIELD(consistency_asked, U64),
+    FIELD(consistency_answered, U64),
+    FIELD(progress_emissions, U64),
+    FIELD(progress_helpful, U64),
+    FIELD(other_helpful, U64),
+    FIELD(progress_delay_p50_ms, F64),
+    FIELD(progress_delay_p99_ms, F64),
+    FIELD(failing_share, F64),
+    FIELD(failing_kind, U32),
+    FIELD(alarm, U32),
+    FIELD(asking, U32),
     FIELD(judge_p50_ms, F64),
     FIELD(judge_p99_ms, F64),
     FIELD(judges, U32),
@@ -156,6 +172,59 @@ void report_add_outside(struct metrics_row *m, const struct gauges *g)
             metrics_int(m, fields[i].name, (int64_t)g->outside[i]);
         }
     }
+}
+
+static void add_judge(struct text_buf *b, const struct io_judge *j)
+{
+    text_buf_add(b, "{\"name\": ");
+    text_buf_add_json(b, bytes_text(j->name));
+    text_buf_add(b, ", \"model\": ");
+    text_buf_add_json(b, bytes_text(j->model));
+    text_buf_add(b,
+                 ", \"answers\": %llu, \"labels\": %llu, \"failures\": %llu, "
+                 "\"per_s\": %.3f, \"asked_again\": %llu",
+                 (unsigned long long)j->answers, (unsigned long long)j->labels,
+                 (unsigned long long)j->failures, j->per_s,
+                 (unsigned long long)j->again);
+    if (j->again > 0) {
+        text_buf_add(b, ", \"consistency\": %.4f, \"consistency_difference\": %.4f",
+                     (double)j->agreed / (double)j->again, j->difference);
+    }
+    if (j->pairs > 0) {
+        text_buf_add(b, ", \"position_bias\": %.4f",
+                     ((double)j->first_won - (double)j->second_won) / (double)j->pairs);
+    }
+    text_buf_add(b, "}");
+}
+
+void report_add_judges(struct metrics_row *m, const struct io_counters *c)
+{
+    struct text_buf b = {0};
+
+    text_buf_add(&b, "[");
+    for (uint32_t i = 0; i < c->judges_told; i++) {
+        text_buf_add(&b, "%s", i == 0 ? "" : ", ");
+        add_judge(&b, &c->judge[i]);
+    }
+    text_buf_add(&b, "]");
+    metrics_raw(m, "by_judge", b.data);
+    text_buf_release(&b);
+}
+
+void report_add_asking(struct metrics_row *m, const struct gauges *g)
+{
+    const double share = report_outside(g, "failing_share");
+    char alarm[96] = "";
+
+    if (report_outside(g, "alarm") > 0) {
+        text_format(
+            alarm, sizeof(alarm), "%.0f %% of judges' answers fail (%s)", 100 * share,
+            verdict_kind_name((enum verdict_kind)report_outside(g, "failing_kind")));
+    }
+    metrics_text(m, "asking_state",
+                 io_asking_name((enum io_asking)report_outside(g, "asking")));
+    metrics_num(m, "failing_share", share);
+    metrics_text(m, "alarm", alarm);
 }
 
 void report_add_ranks(struct metrics_row *m, const struct train *t)

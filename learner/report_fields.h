@@ -3,6 +3,7 @@
 /* The groups of fields that rows of metrics.jsonl and summary.json are made of. */
 
 #include "common/base/metrics.h"
+#include "learner/intake/io_report.h"
 #include "learner/train/train.h"
 
 /* One of the I/O thread's counters by its name in metrics.jsonl: summed over ranks, or
@@ -15,6 +16,10 @@ void report_add_episodes(struct metrics_row *m, const struct tallies *t,
                          const struct gauges *g);
 void report_add_lags(struct metrics_row *m, const struct tallies *t, bool histogram);
 void report_add_outside(struct metrics_row *m, const struct gauges *g);
+/* Each judge's answers, as an array; rank 0's counters. */
+void report_add_judges(struct metrics_row *m, const struct io_counters *c);
+/* For people: whether judges are asked, the share of failures, the alarm or "". */
+void report_add_asking(struct metrics_row *m, const struct gauges *g);
 /* Of the rank where it is largest: memory, the store's file over its live bytes. */
 void report_add_ranks(struct metrics_row *m, const struct train *t);
 double report_anon_peak(const struct train *t);

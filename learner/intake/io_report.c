@@ -59,8 +59,7 @@ const char *io_bad_name(enum io_bad reason)
 const char *io_asking_name(enum io_asking state)
 {
     static const char *const names[IO_ASKING_STATES] = {
-        "not needed",   "on",           "no judge",
-        "judges pause", "budget spent", "hourly budget spent",
+        "", "on", "no judge", "judges pause", "budget spent", "hourly budget spent",
     };
 
     CHECK((int)state >= 0 && state < IO_ASKING_STATES);

@@ -32,7 +32,7 @@ enum io_asking {
     IO_ASKING_BUDGET_HOUR, // --label-budget-hour is spent for now
     IO_ASKING_STATES
 };
-const char *io_asking_name(enum io_asking state); // "label budget spent"
+const char *io_asking_name(enum io_asking state); // "budget spent"; "" for NOT
 
 /* What one judge's answers were like in this start; names cut to fit. */
 enum { IO_JUDGES_TOLD = 8, IO_JUDGE_NAME = 64 };

@@ -142,8 +142,12 @@ static enum status add_rank(struct auditing *x, const char *path)
     enum status st = replay_open_read(path, &replay);
 
     add_counts(x);
+    if (st == ST_NOTFOUND && x->counts->cursor == 0) {
+        return ST_OK; // nothing was stored before the checkpoint: the balance will tell
+    }
     if (st == ST_NOTFOUND) {
-        return ST_OK; // nothing was ever stored, or it is lost: the balance will tell
+        LOG_WARN("AUDIT-STORE",
+                 "there is no store at %s: what waits in it is not known", path);
     }
     TRY(st);
     st = replay_view_open(replay, &view);

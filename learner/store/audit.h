@@ -34,7 +34,8 @@ struct audit {
 };
 
 /* store_dir "" = run_dir. ST_IO, ST_CORRUPT, ST_VERSION (logged): something there cannot
- * be read; ST_NOTFOUND (logged): run_dir holds no run. audit_release() after ST_OK. */
+ * be read; ST_NOTFOUND (logged): run_dir holds no run, or the store of one of its ranks
+ * is lost or lies on another host. audit_release() after ST_OK. */
 MUST_USE enum status audit_run(const char *run_dir, const char *store_dir,
                                struct audit *out);
 void audit_release(struct audit *a);

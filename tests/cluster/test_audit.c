@@ -214,6 +214,25 @@ static void a_promise_of_more_than_came_is_an_imbalance(void **state)
     assert_int_equal(audit.total.missing, 1);
 }
 
+/* Of a rank on another host, say: nothing may be made up about what it holds. */
+static void a_store_that_cannot_be_seen_is_told_and_not_guessed(void **state)
+{
+    struct audit none;
+
+    (void)state;
+    actor_join(&a, -1);
+    actor_produce(&a, 6);
+    exchange();
+    twin_train(&t, 0, 2);
+    twin_checkpoint(&t);
+    exchange();
+    twin_end(&t);
+    harness_stderr_begin();
+    assert_int_equal(audit_run(t.dir, "/nonexistent", &none), ST_NOTFOUND);
+    assert_non_null(
+        strstr(harness_stderr_end(), "there is no store at /nonexistent/store/rank-0"));
+}
+
 static void a_directory_without_a_run_is_refused(void **state)
 {
     struct audit none;
@@ -235,6 +254,7 @@ int main(void)
         TEST(a_restarted_actor_is_another_incarnation_with_its_own_balance),
         TEST(what_the_bound_forced_out_is_counted),
         TEST(a_promise_of_more_than_came_is_an_imbalance),
+        TEST(a_store_that_cannot_be_seen_is_told_and_not_guessed),
         TEST(a_directory_without_a_run_is_refused),
     };
 

@@ -35,8 +35,14 @@ static const char *const may_change[] = {"steps",
                                          "relabel",
                                          NULL};
 
-static bool changeable(const char *name)
+/* What concerns judges alone is a matter of each start: another judge asks nothing again. */
+static bool changeable(const struct settings *s, int row)
 {
+    const char *name = s->row[row].name;
+
+    if (s->owners[row] == OWNER_JUDGE) {
+        return true;
+    }
     for (int i = 0; may_change[i] != NULL; i++) {
         if (strcmp(name, may_change[i]) == 0) {
             return true;
@@ -207,15 +213,16 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
     TRY(settings_check(s));
     for (int i = 0; i < s->count; i++) {
         const char *name = s->row[i].name;
-        if (strcmp(s->value[i], before[i]) != 0 && !changeable(name)) {
-            fprintf(
-                stderr,
-                "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
-                "(only steps, seconds, lr, lr-end, actors, judges, port, bind, "
-                "hostfile, store-mb, checkpoint-seconds and log-level may change)\n",
-                name, settings_get(s, "run-dir"),
-                before[i][0] != '\0' ? before[i] : "nothing",
-                s->value[i][0] != '\0' ? s->value[i] : "nothing");
+        if (strcmp(s->value[i], before[i]) != 0 && !changeable(s, i)) {
+            fprintf(stderr,
+                    "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
+                    "(only steps, seconds, lr, lr-end, actors, judges, port, bind, "
+                    "hostfile, store-mb, checkpoint-seconds, log-level and what only "
+                    "judges read "
+                    "may change)\n",
+                    name, settings_get(s, "run-dir"),
+                    before[i][0] != '\0' ? before[i] : "nothing",
+                    s->value[i][0] != '\0' ? s->value[i] : "nothing");
             return ST_INVALID;
         }
     }
@@ -339,6 +346,9 @@ static enum status check_judge(struct plan *p, const char *spec)
     if (strcmp(judge, "rule") == 0) {
         return check_rules(p);
     }
+    if (strcmp(judge, "llm") == 0) {
+        return ST_OK; // minos-judge has checked its settings
+    }
     if (strcmp(judge, "sim") == 0) {
         if (!jsonline_number(spec, "truth", &truth) || truth == 0) {
             fprintf(stderr,
@@ -355,10 +365,11 @@ static enum status check_judge(struct plan *p, const char *spec)
     }
     free(program);
     if (!ok) {
-        fprintf(stderr,
-                "minos train: --judge: %s is neither rule nor sim nor the path of a "
-                "program that can be started; none starts no judge\n",
-                judge);
+        fprintf(
+            stderr,
+            "minos train: --judge: %s is neither rule, llm nor sim nor the path of a "
+            "program that can be started; none starts no judge\n",
+            judge);
         return ST_INVALID;
     }
     return ST_OK;

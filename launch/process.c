@@ -40,8 +40,28 @@ void process_args_release(struct process_args *a)
     *a = (struct process_args){0};
 }
 
+static char hidden[256]; // one more than the usual one
+
+void process_hide(const char *variable)
+{
+    text_format(hidden, sizeof(hidden), "%s", variable);
+}
+
+static bool is_secret(const char *variable)
+{
+    const char *const names[] = {"OPENAI_API_KEY", hidden};
+
+    for (int i = 0; i < 2; i++) {
+        const size_t len = strlen(names[i]);
+        if (len > 0 && strncmp(variable, names[i], len) == 0 && variable[len] == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Open MPI refuses root unless told twice; only the child is told. */
-static char **child_environment(void)
+static char **child_environment(bool secrets)
 {
     static char allow[] = "OMPI_ALLOW_RUN_AS_ROOT=1";
     static char confirm[] = "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1";
@@ -51,7 +71,12 @@ static char **child_environment(void)
         count++;
     }
     char **env = mem_new(count + 3, sizeof(*env));
-    memcpy(env, environ, count * sizeof(*env));
+    count = 0;
+    for (char **variable = environ; *variable != NULL; variable++) {
+        if (secrets || !is_secret(*variable)) {
+            env[count++] = *variable;
+        }
+    }
     if (geteuid() == 0) {
         env[count++] = allow;
         env[count++] = confirm;
@@ -73,7 +98,7 @@ static enum status spawn(const struct process_args *a,
 {
     posix_spawnattr_t attr;
     sigset_t none, all;
-    char **env = child_environment();
+    char **env = child_environment(a->secrets);
 
     sigemptyset(&none);
     sigfillset(&all);

@@ -10,13 +10,17 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 
-enum { PROCESS_ARGS_MAX = 192 };
+enum { PROCESS_ARGS_MAX = 320 };
 
 /* An argument list that owns its texts. Begin with {0}. */
 struct process_args {
     char *arg[PROCESS_ARGS_MAX + 1]; // NULL-terminated
     int count;
+    bool secrets; // it is given the variables of process_hide(), too
 };
+/* The variable of this name is kept from all children but those with `secrets`;
+ * OPENAI_API_KEY always is. "" is none. */
+void process_hide(const char *variable);
 void process_arg(struct process_args *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void process_args_release(struct process_args *a);

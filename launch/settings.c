@@ -135,6 +135,7 @@ static enum status ask_role(struct settings *s, int role, bool with_values,
     share_program_dir(dir, sizeof(dir));
     process_arg(&args, "%s/%s", dir, roles[role].program);
     process_arg(&args, "--print-config");
+    args.secrets = roles[role].owner == OWNER_JUDGE;
     for (int i = 0; with_values && i < s->count; i++) {
         if ((s->owners[i] & roles[role].owner) != 0 &&
             !is_in(s->row[i].name, of_one_process)) {
@@ -286,6 +287,9 @@ static enum status check_own(struct settings *s)
 
 enum status settings_check(struct settings *s)
 {
+    const char *key = settings_get(s, "llm-key-env");
+
+    process_hide(key != NULL ? key : "");
     TRY(check_own(s));
     for (int i = 0; i < ROLES; i++) {
         TRY(ask_role(s, i, true, set_row));

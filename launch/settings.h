@@ -13,7 +13,7 @@ enum settings_owner {
     OWNER_JUDGE = 8
 };
 
-enum { SETTINGS_MAX = 200 };
+enum { SETTINGS_MAX = 320 };
 
 struct settings {
     struct option row[SETTINGS_MAX + 1]; // all OPT_TEXT

@@ -107,6 +107,7 @@ static void make_children(struct supervise *s)
         struct child *c = &s->children[1 + i];
         child_init(c, "judge", i, p->run_dir);
         judge_args(p, &c->args, bin, i);
+        c->args.secrets = true; // the key of a language model's server
     }
     for (int i = 0; i < actors; i++) {
         struct child *c = &s->children[1 + judges + i];

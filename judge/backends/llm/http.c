@@ -16,6 +16,7 @@ struct handle {
     CURL *easy;
     bool busy, too_large;
     char *request;
+    size_t request_len, request_at;
     char *body; // (body_most + 1)
     size_t body_len, header_bytes;
     char type[HTTP_TEXT_MAX], retry_after[HTTP_TEXT_MAX], location[HTTP_TEXT_MAX];
@@ -43,6 +44,20 @@ static size_t take_body(char *data, size_t size, size_t count, void *user)
     }
     memcpy(h->body + h->body_len, data, len);
     h->body_len += len;
+    return len;
+}
+
+/* Sends the request's body. There is no way to rewind it on purpose: libcurl would send a
+ * request again by itself, unseen and unpaid, when a connection that was kept ends without
+ * an answer. */
+static size_t give_body(char *out, size_t size, size_t count, void *user)
+{
+    struct handle *h = user;
+    const size_t left = h->request_len - h->request_at;
+    const size_t len = left < size * count ? left : size * count;
+
+    memcpy(out, h->request + h->request_at, len);
+    h->request_at += len;
     return len;
 }
 
@@ -106,6 +121,9 @@ static bool set_up(struct http *http, struct handle *h)
     ok = ok &&
          curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK;
     ok = ok && curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(e, CURLOPT_READFUNCTION, give_body) == CURLE_OK;
+    ok = ok && curl_easy_setopt(e, CURLOPT_READDATA, h) == CURLE_OK;
     ok = ok && curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;
     ok = ok && curl_easy_setopt(e, CURLOPT_WRITEDATA, h) == CURLE_OK;
     ok = ok && curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK;
@@ -230,12 +248,13 @@ void http_post_take(struct http *h, int handle, char *body, uint64_t timeout_ms)
 
     CHECK(!one->busy);
     one->request = body;
+    one->request_len = strlen(body);
+    one->request_at = 0;
     one->body_len = one->header_bytes = 0;
     one->too_large = false;
     one->type[0] = one->retry_after[0] = one->location[0] = one->error[0] = '\0';
-    CHECK(curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body)) ==
-              CURLE_OK &&
-          curl_easy_setopt(e, CURLOPT_POSTFIELDS, body) == CURLE_OK &&
+    CHECK(curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+                           (curl_off_t)one->request_len) == CURLE_OK &&
           curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
                            (long)(timeout_ms > 0 ? timeout_ms : 1)) == CURLE_OK);
     CHECK(curl_multi_add_handle(h->multi, e) == CURLM_OK);

@@ -220,8 +220,9 @@ static void take_back(struct asking *a)
 }
 
 /* One frame of questions to j; false: there is none for it. */
-static bool ask_many(struct asking *a, struct judge *j, uint32_t most, bool slow)
+static bool ask_many(struct asking *a, const struct judges_turn *t, uint32_t most)
 {
+    struct judge *j = t->judge;
     const struct frame_header h = {.kind = FRAME_QUESTIONS,
                                    .run = a->plan->run,
                                    .actor = j->number,
@@ -233,7 +234,8 @@ static bool ask_many(struct asking *a, struct judge *j, uint32_t most, bool slow
         if (ask_again(a, j)) {
             continue;
         }
-        if (!(slow ? schedule_longest : schedule_next)(a->schedule, &caption)) {
+        if (!(t->slow ? schedule_longest(a->schedule, t->keep, &caption)
+                      : schedule_next(a->schedule, &caption))) {
             break;
         }
         ask(a, j, caption, false, 0);
@@ -276,7 +278,7 @@ static void ask_judges(struct asking *a)
         const struct judges_turn t =
             judges_next(&a->judges, schedule_count(a->schedule));
         const uint32_t most = least(least(t.most, QUESTIONS_PER_FRAME), allowed(a));
-        if (t.judge == NULL || most == 0 || !ask_many(a, t.judge, most, t.slow)) {
+        if (t.judge == NULL || most == 0 || !ask_many(a, &t, most)) {
             return;
         }
     }

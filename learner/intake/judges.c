@@ -314,6 +314,7 @@ struct judges_turn judges_next(const struct judges *s, uint32_t waiting)
     const uint32_t room = room_of(best), share = share_of(&c, best, waiting);
     t.judge = (struct judge *)(uintptr_t)best; // ours
     t.most = room < share ? room : share;
+    t.keep = held_by_fast;
     return t;
 }
 

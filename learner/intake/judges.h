@@ -58,6 +58,7 @@ struct judges_turn {
     struct judge *judge; // NULL: nobody can take any
     uint32_t most;       // questions, at least 1
     bool slow;           // it gets the longest waiting, not the most urgent
+    uint32_t keep;       // slow: what the others can hold
 };
 /* Whose turn it is while `waiting` captions wait: the living one with the most room. Where
  * fewer wait than there is room for, each gets its part by speed. One that takes more than

@@ -47,7 +47,7 @@ struct schedule {
     int *spare;           // (most) free items
     int *heap;            // (FORMS_MOST) forms with captions that wait
     int *where;           // (numbers) item + 1 of a caption, 0 = does not wait
-    uint32_t most, count, heaped, numbers, form_most;
+    uint32_t most, count, put_offs, heaped, numbers, form_most;
     struct list all, put_off;
     double recency;
     uint64_t arrivals, asked;
@@ -344,6 +344,7 @@ static uint32_t take_out(struct schedule *s, int at)
     struct form *f = &s->form[s->item[at].form];
 
     leave_list(s, list_of(s, &s->item[at]), at);
+    s->put_offs -= s->item[at].put_off;
     leave_form_list(s, &f->list, at);
     leave_form(s, f, at);
     f->waiting--;
@@ -369,6 +370,7 @@ static void move_up(struct schedule *s, int at, const struct schedule_item *item
     if (w->put_off) {
         leave_list(s, &s->put_off, at);
         w->put_off = false;
+        s->put_offs--;
         join_list(s, &s->all, at);
     }
     rise_in_form(s, f, at);
@@ -441,20 +443,24 @@ static int longest(struct schedule *s)
         }
         leave_list(s, &s->all, at);
         w->put_off = true;
+        s->put_offs++;
         join_list(s, &s->put_off, at);
     }
     return NONE;
 }
 
-bool schedule_longest(struct schedule *s, uint32_t *number)
+bool schedule_longest(struct schedule *s, uint32_t keep, uint32_t *number)
 {
-    const int at = longest(s);
+    int at = longest(s); // may put others off
 
-    if (at == NONE && s->heaped == 0) {
-        return false;
+    if (s->put_off.oldest != NONE && s->count - s->put_offs <= keep) {
+        at = s->put_off.oldest;
     }
-    ask(s, at != NONE ? at : s->form[s->heap[0]].root, number);
-    return true;
+    at = at == NONE ? s->put_off.oldest : at;
+    if (at != NONE) {
+        ask(s, at, number);
+    }
+    return at != NONE;
 }
 
 bool schedule_next(struct schedule *s, uint32_t *number)
@@ -462,10 +468,8 @@ bool schedule_next(struct schedule *s, uint32_t *number)
     if (s->heaped == 0) {
         return false;
     }
-    if (++s->asked % SCHEDULE_LONGEST_EVERY == 0) {
-        return schedule_longest(s, number);
-    }
-    ask(s, s->form[s->heap[0]].root, number);
+    const int at = ++s->asked % SCHEDULE_LONGEST_EVERY == 0 ? longest(s) : NONE;
+    ask(s, at != NONE ? at : s->form[s->heap[0]].root, number);
     return true;
 }
 

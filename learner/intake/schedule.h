@@ -52,8 +52,9 @@ bool schedule_remove(struct schedule *s, uint32_t number); // false: did not wai
 
 /* The next to ask, which then counts as under way. False: nobody waits. */
 bool schedule_next(struct schedule *s, uint32_t *number);
-/* The longest waiting, for whom takes long over it. */
-bool schedule_longest(struct schedule *s, uint32_t *number);
+/* The longest waiting, for one that takes long over it; of the last kind where no more than
+ * `keep` others wait. */
+bool schedule_longest(struct schedule *s, uint32_t keep, uint32_t *number);
 /* A question of this form is no longer under way, whatever came of it. */
 void schedule_end(struct schedule *s, uint32_t form);
 /* A label of a caption of this form. */

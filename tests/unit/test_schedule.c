@@ -147,7 +147,7 @@ static void what_came_once_of_a_settled_form_is_asked_last(void **state)
     const uint32_t once = put(novelty, 1, 1000000), twice = put(novelty, 2, 0);
     for (int i = 0; i < 6; i++) {
         put(known, 1, 0);
-        assert_true(schedule_longest(s, &number)); // even by waiting
+        assert_true(schedule_longest(s, 0, &number)); // even by waiting
         assert_true(i == 0 ? number == twice : number != once);
         put(known, 1, 0);
         assert_true(next() != once);
@@ -159,12 +159,12 @@ static void what_came_once_of_a_settled_form_is_asked_last(void **state)
     // It comes again: it is an ordinary filling now.
     struct schedule_item item = {numbers++, novelty, 1, 0};
     (void)schedule_put(s, &item);
-    assert_true(schedule_longest(s, &number));
+    assert_true(schedule_longest(s, 0, &number));
     (void)schedule_put(s, &item);
     item.visits = 2;
     (void)schedule_put(s, &item);
     const uint32_t later = put(known, 1, 0);
-    assert_true(schedule_longest(s, &number));
+    assert_true(schedule_longest(s, 0, &number));
     assert_int_equal(number, item.number);
     assert_int_equal(next(), later);
     assert_false(schedule_next(s, &number));
@@ -250,7 +250,7 @@ static void any_mixture_of_calls_keeps_every_caption_once(void **state)
             waits[n] = true;
         } else if (what < 8) {
             const bool got =
-                what == 6 ? schedule_next(s, &number) : schedule_longest(s, &number);
+                what == 6 ? schedule_next(s, &number) : schedule_longest(s, 0, &number);
             assert_int_equal(got, count > 0);
             if (got) {
                 assert_true(waits[number]);

@@ -32,7 +32,7 @@ static void name_goal(const char *path, char name[OPTION_TEXT_MAX])
     }
 }
 
-static enum status read_goal(const struct learner_options *o, struct start_goal *g)
+enum status start_read_goal(const struct learner_options *o, struct start_goal *g)
 {
     const char *wanted = o->goal[0] != '\0' ? o->goal : learner_goal_of(o->env);
     char relative[OPTION_TEXT_MAX + 16], path[PATH_MAX_];
@@ -290,7 +290,7 @@ static enum status open_intake(struct learner *l)
 
 enum status start_open(struct learner *l)
 {
-    TRY(read_goal(&l->options, &l->goal));
+    TRY(start_read_goal(&l->options, &l->goal));
     TRY(agree_on_run(l));
     if (l->plan.finished) {
         return ST_OK;

@@ -52,6 +52,10 @@ struct learner {
     struct report report;
 };
 
+/* Finds and reads what --goal names, or the task's own; mem_free(out->text) after ST_OK.
+ * ST_INVALID (logged): there is none. */
+MUST_USE enum status start_read_goal(const struct learner_options *o,
+                                     struct start_goal *out);
 /* options is filled; ranks are open. plan.finished: nothing is left to train, and nothing
  * but start_close() may be called. ST_INVALID: settings are wrong (exit code 2). ST_CLOSED:
  * a stop was asked while no actor had come yet. */

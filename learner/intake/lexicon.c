@@ -350,20 +350,42 @@ uint64_t lexicon_full(const struct lexicon *c)
 
 /* ---- the store ---- */
 
+static bool read_stored(struct bytes row, struct stored *s, struct bytes *text)
+{
+    if (row.len < sizeof(*s)) {
+        return false;
+    }
+    memcpy(s, row.data, sizeof(*s));
+    *text = bytes_of((const char *)row.data + sizeof(*s), s->len);
+    return s->len > 0 && row.len == sizeof(*s) + s->len;
+}
+
+bool lexicon_read_row(struct bytes row, struct lexicon_row *out)
+{
+    struct stored s;
+    struct bytes text;
+
+    if (!read_stored(row, &s, &text)) {
+        return false;
+    }
+    *out = (struct lexicon_row){.text = text,
+                                .visits = s.visits,
+                                .truth = s.yes == 0 && s.no == 0 ? -1 : s.yes > s.no,
+                                .strength = s.strength};
+    return true;
+}
+
 static void load(void *ctx, struct hash128 key, struct bytes row)
 {
     struct lexicon *c = ctx;
     struct stored s;
+    struct bytes text;
 
-    if (row.len < sizeof(s) || c->known == c->most) {
+    if (c->known == c->most || !read_stored(row, &s, &text) ||
+        lexicon_find(c, key) >= 0) {
         return;
     }
-    memcpy(&s, row.data, sizeof(s));
-    if (s.len == 0 || row.len != sizeof(s) + s.len || lexicon_find(c, key) >= 0) {
-        return;
-    }
-    struct caption *p =
-        lexicon_at(c, add(c, key, bytes_of((const char *)row.data + sizeof(s), s.len)));
+    struct caption *p = lexicon_at(c, add(c, key, text));
     p->visits = s.visits;
     p->first = s.first;
     p->last = s.last;

@@ -58,6 +58,16 @@ struct caption {
 
 struct lexicon;
 
+/* A caption as a store has it, for tools; the text lies in the row. */
+struct lexicon_row {
+    struct bytes text;
+    uint64_t visits;
+    int truth; // 1, 0, or -1
+    int strength;
+};
+/* False: the row is damaged. */
+bool lexicon_read_row(struct bytes row, struct lexicon_row *out);
+
 MUST_USE enum status lexicon_open(struct replay *r, struct lexicon **out);
 void lexicon_close(struct lexicon *c); // NULL is fine; lexicon_save first
 

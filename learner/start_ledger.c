@@ -56,7 +56,7 @@ static enum status mark_relabel(struct ledger *l, bool relabel, uint64_t *serial
         at = (int64_t)ledger_top(l);
         (void)text_format(text, sizeof(text), "%" PRId64, at);
         TRY(ledger_put_note(l, mark, text));
-        LOG_INFO("RELABEL",
+        LOG_INFO("LABELS-ANEW",
                  "what the ledger knows is asked anew; its labels train until new ones "
                  "come");
     }

@@ -153,6 +153,8 @@ static void print_play(const struct reading *r, const struct label_play *play)
     metrics_num(&row, "recall", label_score_recall(&score));
     metrics_num(&row, "precision", label_score_precision(&score));
     metrics_num(&row, "balanced_accuracy", label_score_balanced(&score));
+    metrics_num(&row, "progress_delay_p50", score.delay_p50);
+    metrics_num(&row, "progress_delay_p90", score.delay_p90);
     metrics_int(&row, "steps", (int64_t)label_stream_steps(r->stream));
     metrics_int(&row, "captions", (int64_t)label_stream_captions(r->stream));
     metrics_int(&row, "captions_with_label", (int64_t)r->labels);

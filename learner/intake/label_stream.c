@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -180,9 +181,9 @@ struct player {
     struct {
         uint32_t form; // + 1
         bool asked, labelled;
-        uint64_t visits;
-    } * known;         // (captions)
-    uint32_t *waiting; // (captions) of the orders that need no more than a list
+        uint64_t visits, first, label; // updates
+    } * known;                         // (captions)
+    uint32_t *waiting; // (entries) of the orders that need no more than a list
     size_t waiting_count;
     struct answer *answer; // (in_flight) a ring
     uint32_t first, under_way;
@@ -202,6 +203,7 @@ static void take_answers(struct player *p, uint64_t update)
         p->first = (p->first + 1) % p->play->in_flight;
         p->under_way--;
         p->known[n].labelled = true;
+        p->known[n].label = update;
         p->score->labels++;
         if (p->play->order == LABEL_ORDER_SCHEDULE) {
             schedule_end(p->schedule, p->known[n].form - 1);
@@ -216,16 +218,18 @@ static bool pick(struct player *p, uint32_t *caption)
     if (p->play->order == LABEL_ORDER_SCHEDULE) {
         return schedule_next(p->schedule, caption);
     }
-    if (p->waiting_count == 0) {
-        return false;
+    while (p->waiting_count > 0) {
+        const size_t last = --p->waiting_count;
+        const size_t at = p->play->order == LABEL_ORDER_NEWEST
+                              ? last
+                              : rng_below(&p->rng, (uint32_t)last + 1);
+        *caption = p->waiting[at];
+        p->waiting[at] = p->waiting[last];
+        if (!p->known[*caption].asked) {
+            return true;
+        }
     }
-    const size_t last = --p->waiting_count;
-    const size_t at = p->play->order == LABEL_ORDER_NEWEST
-                          ? last
-                          : rng_below(&p->rng, (uint32_t)last + 1);
-    *caption = p->waiting[at];
-    p->waiting[at] = p->waiting[last];
-    return true;
+    return false;
 }
 
 static void ask(struct player *p, uint64_t steps, uint64_t update)
@@ -255,13 +259,18 @@ static void meet(struct player *p, const struct stream_entry *e, uint64_t update
             e->visits;
     }
     if (p->play->order != LABEL_ORDER_SCHEDULE) {
-        if (p->known[e->caption].visits == 0) {
+        // The reference puts a text on its stack each time it comes without a label.
+        if (!p->known[e->caption].asked && (p->play->order == LABEL_ORDER_NEWEST ||
+                                            p->known[e->caption].visits == 0)) {
             p->waiting[p->waiting_count++] = e->caption;
         }
     } else if (p->known[e->caption].form == 0) {
         p->known[e->caption].form =
             schedule_form(p->schedule, bytes_of(p->stream->texts + c->text, c->len)) +
             1;
+    }
+    if (p->known[e->caption].visits == 0) {
+        p->known[e->caption].first = update;
     }
     p->known[e->caption].visits += e->visits;
     if (p->play->order == LABEL_ORDER_SCHEDULE && !p->known[e->caption].asked) {
@@ -274,6 +283,30 @@ static void meet(struct player *p, const struct stream_entry *e, uint64_t update
     }
 }
 
+static int compare(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void score_delays(const struct player *p, uint64_t end)
+{
+    uint64_t *delay = mem_new(p->stream->captions + 1, sizeof(*delay));
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->stream->captions; i++) {
+        if (p->stream->caption[i].truth == 1) {
+            delay[n++] =
+                (p->known[i].labelled ? p->known[i].label : end) - p->known[i].first;
+        }
+    }
+    qsort(delay, n, sizeof(*delay), compare);
+    p->score->delay_p50 = n > 0 ? (double)delay[n / 2] : NAN;
+    p->score->delay_p90 = n > 0 ? (double)delay[n * 9 / 10] : NAN;
+    mem_free(delay);
+}
+
 void label_stream_play(const struct label_stream *s, const struct label_play *play,
                        struct label_score *out)
 {
@@ -284,7 +317,7 @@ void label_stream_play(const struct label_stream *s, const struct label_play *pl
     CHECK(play->in_flight > 0);
     p.schedule = schedule_new(ASKING_QUEUE_MOST, ASKING_RECENCY);
     p.known = mem_new(s->captions + 1, sizeof(*p.known));
-    p.waiting = mem_new(s->captions + 1, sizeof(*p.waiting));
+    p.waiting = mem_new(s->entries + 1, sizeof(*p.waiting));
     p.answer = mem_new(play->in_flight, sizeof(*p.answer));
     rng_init(&p.rng, play->seed);
     const uint64_t cpu = clock_thread_cpu_ns();
@@ -300,6 +333,7 @@ void label_stream_play(const struct label_stream *s, const struct label_play *pl
     }
     out->ns_per_caption =
         s->entries > 0 ? (double)(clock_thread_cpu_ns() - cpu) / (double)s->entries : 0;
+    score_delays(&p, s->segments > 0 ? s->segment[s->segments - 1].update : 0);
     out->forms = schedule_forms(p.schedule);
     schedule_free(p.schedule);
     mem_free(p.known);

@@ -11,7 +11,7 @@
 
 enum label_order {
     LABEL_ORDER_SCHEDULE, // schedule.h
-    LABEL_ORDER_NEWEST,   // the caption met first last; the reference's
+    LABEL_ORDER_NEWEST,   // the one that came last first, as the reference asks
     LABEL_ORDER_UNIFORM,  // any of those that wait
     LABEL_ORDERS
 };
@@ -45,6 +45,9 @@ struct label_play {
 struct label_score {
     uint64_t labels, true_positive, false_negative, false_positive, true_negative;
     uint32_t forms;
+    /* Updates from the first sight to the label of captions that are progress; those that
+     * got none wait to the end. */
+    double delay_p50, delay_p90;
     double ns_per_caption; // CPU of the scheduler for each caption of a segment
 };
 void label_stream_play(const struct label_stream *s, const struct label_play *play,

@@ -5,6 +5,7 @@ curves out of them.
     study.py run LIST [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
     study.py table LIST [...] [--columns=depth_2,depth,experience,scout]   Markdown
     study.py plot LIST --out=FILE.svg [--only=REGEX]
+    study.py labels FILE --out=FILE.svg      what minos bench label-budget printed
 
 LIST is a text file; its results are appended to results/NAME.jsonl beside it, one JSON
 object a line, never rewritten: what has a line is not run again. `run` may be stopped at
@@ -334,10 +335,42 @@ def cmd_plot(args):
     return 0
 
 
+def cmd_labels(args):
+    """Balanced accuracy and recall against labels, a line for each order of asking."""
+    if not args.out:
+        die("labels needs --out=FILE.svg")
+    orders = {}
+    for path in args.lists:
+        with open(path, encoding="utf-8") as f:
+            for line in f:
+                row = json.loads(line)
+                orders.setdefault(row["order"], []).append(row)
+    blocks, plots = [], {"balanced_accuracy": [], "recall": []}
+    for i, (order, rows) in enumerate(orders.items()):
+        lines = [f"{r['labels']} {r['balanced_accuracy']} {r['recall']}" for r in
+                 sorted(rows, key=lambda r: r["labels"]) if r["labels"] > 0]
+        blocks.append(f"$order{i} << END\n" + "\n".join(lines) + "\nEND\n")
+        for column, key in ((2, "balanced_accuracy"), (3, "recall")):
+            plots[key].append(f"$order{i} using 1:{column} with linespoints lw 2 pt 7 "
+                              f"ps 0.5 lc {i + 1} title '{order}'")
+    if not orders:
+        die("no lines of minos bench label-budget")
+    script = (f"set terminal svg size 900,420 background 'white'\n"
+              f"set output '{args.out}'\n"
+              "set logscale x\nset xlabel 'labels spent'\nset grid\n"
+              "set key bottom right\n" + "".join(blocks) + "set multiplot layout 1,2\n"
+              "set ylabel 'balanced accuracy over emissions'\nset yrange [0.5:1]\nplot "
+              + ", ".join(plots["balanced_accuracy"]) +
+              "\nset ylabel 'recall of progress emissions'\nset yrange [0:1]\nplot "
+              + ", ".join(plots["recall"]) + "\nunset multiplot\n")
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("run", "table", "plot"))
+    parser.add_argument("command", choices=("run", "table", "plot", "labels"))
     parser.add_argument("lists", nargs="+", metavar="LIST")
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--only", default="")
@@ -347,7 +380,8 @@ def main():
     parser.add_argument("--columns", default="")
     args = parser.parse_args()
     try:
-        return {"run": cmd_run, "table": cmd_table, "plot": cmd_plot}[args.command](args)
+        return {"run": cmd_run, "table": cmd_table, "plot": cmd_plot,
+                "labels": cmd_labels}[args.command](args)
     except KeyboardInterrupt:
         return 130
 

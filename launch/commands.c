@@ -23,13 +23,15 @@ struct command {
 
 static const struct command commands[] = {
     {"train", starting_main, NULL, "start a run, or go on with one"},
+    {"label", labelling_main, NULL, "ask judges about the captions of a store"},
     {"status", reporting_main, NULL, "how far a run is"},
     {"stop", stopping_main, NULL, "end a run in order"},
     {"eval", NULL, "minos-actor", "play held-out episodes with a run's policy"},
     {"watch", NULL, "minos-actor", "watch a run's policy play"},
     {"play", NULL, "minos-actor", "play an environment yourself"},
     {"audit", NULL, "minos-learner", "where every segment of a run went"},
-    {"ledger", NULL, "minos-learner", "list or export a run's verdicts"},
+    {"ledger", NULL, "minos-learner",
+     "what judges said: list, grep, stats, export, import, merge"},
     {"judge-check", NULL, "minos-judge", "how a judge keeps the rules of the wire"},
     {"prompt", NULL, "minos-judge", "print what a language model would be sent"},
     {"bench", bench_dispatch, NULL,

@@ -7,6 +7,7 @@
 int commands_main(int argc, char **argv);
 
 int starting_main(int argc, char **argv);  // train
+int labelling_main(int argc, char **argv); // label
 int reporting_main(int argc, char **argv); // status
 int stopping_main(int argc, char **argv);  // stop
 

@@ -11,7 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/share.h"
 #include "common/base/text.h"
-#include "launch/jsonline.h"
+#include "launch/judging.h"
 #include "launch/port.h"
 #include "launch/process.h"
 
@@ -71,7 +71,7 @@ static enum status new_run_dir(struct plan *p)
     return ST_INVALID;
 }
 
-static bool is_empty(const char *path)
+bool plan_is_empty(const char *path)
 {
     DIR *dir = opendir(path);
     const struct dirent *entry;
@@ -100,7 +100,7 @@ static enum status look_at_run_dir(struct plan *p, char config[PATH_MAX_])
         return ST_INVALID;
     }
     p->resumed = file_exists(config);
-    if (!p->resumed && file_exists(dir) && !is_empty(dir)) {
+    if (!p->resumed && file_exists(dir) && !plan_is_empty(dir)) {
         fprintf(stderr,
                 "minos train: --run-dir: %s is neither empty nor a run directory: it "
                 "has no config.ini\n",
@@ -110,7 +110,7 @@ static enum status look_at_run_dir(struct plan *p, char config[PATH_MAX_])
     return ST_OK;
 }
 
-static enum status make_run_dir(struct plan *p)
+enum status plan_make_dir(struct plan *p)
 {
     char path[PATH_MAX_];
     const char *dir = settings_get(&p->settings, "run-dir");
@@ -125,7 +125,7 @@ static enum status make_run_dir(struct plan *p)
         errno = ENAMETOOLONG;
     }
     if (absolute == NULL) {
-        fprintf(stderr, "minos train: --run-dir: %s: %s\n", dir, strerror(errno));
+        fprintf(stderr, "minos %s: --run-dir: %s: %s\n", p->word, dir, strerror(errno));
         return ST_INVALID;
     }
     free(absolute);
@@ -151,7 +151,7 @@ static enum status make_run_dir(struct plan *p)
 
 /* ---- settings ---- */
 
-static void find_family(struct plan *p)
+void plan_find_family(struct plan *p)
 {
     const char *env = settings_get(&p->settings, "env");
 
@@ -174,7 +174,7 @@ static enum status read_preset(struct plan *p, char name[OPTION_TEXT_MAX])
     char preset[OPTION_TEXT_MAX], relative[OPTION_TEXT_MAX + 16], path[PATH_MAX_];
 
     text_format(preset, sizeof(preset), "%s", settings_get(&p->settings, "preset"));
-    find_family(p);
+    plan_find_family(p);
     text_format(name, OPTION_TEXT_MAX, "%s", preset[0] != '\0' ? preset : preset_of(p));
     text_format(relative, sizeof(relative), "conf/%s.ini", name);
     settings_reset(&p->settings);
@@ -225,152 +225,6 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
                     s->value[i][0] != '\0' ? s->value[i] : "nothing");
             return ST_INVALID;
         }
-    }
-    return ST_OK;
-}
-
-/* ---- environment, goal, judge ---- */
-
-/* Asks the actor's program what the task is; it says what is wrong with the name. */
-static enum status check_env(struct plan *p, struct text_buf *spec)
-{
-    const char *options = settings_get(&p->settings, "env-options");
-    struct process_args args = {0};
-    char dir[512];
-    int code = 0;
-
-    share_program_dir(dir, sizeof(dir));
-    process_arg(&args, "%s/minos-actor", dir);
-    process_arg(&args, "describe");
-    process_arg(&args, "--env=%s", settings_get(&p->settings, "env"));
-    if (options != NULL && options[0] != '\0') {
-        process_arg(&args, "--env-options=%s", options);
-    }
-    const enum status st = process_capture(&args, spec, &code);
-    process_args_release(&args);
-    TRY(st);
-    return code == 0 && spec->data != NULL ? ST_OK : ST_INVALID;
-}
-
-static enum status unknown_goal(const char *goal, const char *path)
-{
-    char suggestion[512];
-
-    share_suggest("goals", ".goal", goal, suggestion, sizeof(suggestion));
-    fprintf(stderr, "minos train: --goal: there is no goal %s (%s); %s\n", goal, path,
-            suggestion);
-    return ST_INVALID;
-}
-
-/* A name among ours, or the path of a file. */
-static enum status check_goal(struct plan *p, const char *spec)
-{
-    char path[PATH_MAX_], relative[OPTION_TEXT_MAX + 16];
-
-    text_format(p->goal, sizeof(p->goal), "%s", settings_get(&p->settings, "goal"));
-    if (p->goal[0] == '\0' && !jsonline_text(spec, "goal", p->goal, sizeof(p->goal))) {
-        fprintf(stderr,
-                "minos train: --goal: the task has none of its own; give one\n");
-        return ST_INVALID;
-    }
-    settings_put(&p->settings, "goal", "%s", p->goal);
-    if (strchr(p->goal, '/') != NULL) {
-        if (!file_exists(p->goal)) {
-            fprintf(stderr, "minos train: --goal: there is no file %s\n", p->goal);
-            return ST_INVALID;
-        }
-        return ST_OK;
-    }
-    text_format(relative, sizeof(relative), "goals/%s.goal", p->goal);
-    return share_path(relative, path, sizeof(path)) ? ST_OK
-                                                    : unknown_goal(p->goal, path);
-}
-
-/* The rule judge needs its patterns; better to hear of it before anything runs. */
-static enum status check_rules(const struct plan *p)
-{
-    const char *given = settings_get(&p->settings, "rules");
-    char path[PATH_MAX_], relative[OPTION_TEXT_MAX + 128];
-    const size_t len = strlen(p->goal);
-
-    if (given != NULL && given[0] != '\0') {
-        if (!file_exists(given)) {
-            fprintf(stderr, "minos train: --rules: there is no file %s\n", given);
-            return ST_INVALID;
-        }
-        return ST_OK;
-    }
-    bool found;
-    if (strchr(p->goal, '/') != NULL && len > 5) {
-        text_format(path, sizeof(path), "%.*s.%s.rules", (int)(len - 5), p->goal,
-                    p->family);
-        found = file_exists(path);
-    } else {
-        text_format(relative, sizeof(relative), "goals/%s.%s.rules", p->goal,
-                    p->family);
-        found = share_path(relative, path, sizeof(path));
-    }
-    if (!found) {
-        fprintf(stderr,
-                "minos train: --judge=rule needs patterns for goal %s in %s: there is "
-                "no %s; write it, or give --rules=FILE\n",
-                p->goal, p->family, path);
-        return ST_INVALID;
-    }
-    return ST_OK;
-}
-
-static enum status check_judge(struct plan *p, const char *spec)
-{
-    const char *judge = settings_get(&p->settings, "judge");
-    const char *reward = settings_get(&p->settings, "reward");
-    double truth = 0;
-
-    const bool none = strcmp(judge, "none") == 0;
-    p->judges = (int64_t)settings_number(&p->settings, "judges");
-    if (p->judges < 0) {
-        const bool asks = strcmp(reward, "none") != 0 && strcmp(reward, "count") != 0;
-        p->judges = asks && !none ? 1 : 0;
-    }
-    if (none && p->judges > 0) {
-        fprintf(
-            stderr,
-            "minos train: --judges is %lld, but --judge=none starts none: judges of "
-            "your own join by themselves\n",
-            (long long)p->judges);
-        return ST_INVALID;
-    }
-    if (p->judges == 0) {
-        return ST_OK;
-    }
-    if (strcmp(judge, "rule") == 0) {
-        return check_rules(p);
-    }
-    if (strcmp(judge, "llm") == 0) {
-        return ST_OK; // minos-judge has checked its settings
-    }
-    if (strcmp(judge, "sim") == 0) {
-        if (!jsonline_number(spec, "truth", &truth) || truth == 0) {
-            fprintf(stderr,
-                    "minos train: --judge=sim needs a hidden truth, which %s has not\n",
-                    settings_get(&p->settings, "env"));
-            return ST_INVALID;
-        }
-        return ST_OK;
-    }
-    char *program = strchr(judge, '/') != NULL ? realpath(judge, NULL) : NULL;
-    const bool ok = program != NULL && access(program, X_OK) == 0;
-    if (ok) {
-        settings_put(&p->settings, "judge", "%s", program);
-    }
-    free(program);
-    if (!ok) {
-        fprintf(
-            stderr,
-            "minos train: --judge: %s is neither rule, llm nor sim nor the path of a "
-            "program that can be started; none starts no judge\n",
-            judge);
-        return ST_INVALID;
     }
     return ST_OK;
 }
@@ -454,7 +308,7 @@ static enum status check_network(const struct plan *p)
 }
 
 /* The ranks' ports: as given, as they were, or the first free ones from 7340 on. */
-static enum status choose_port(struct plan *p)
+enum status plan_choose_port(struct plan *p)
 {
     struct settings *s = &p->settings;
     const bool named = settings_is_set(s, "port") || p->resumed;
@@ -469,17 +323,17 @@ static enum status choose_port(struct plan *p)
         const int used = port_in_use(bind, port, ranks);
         if (used != 0) {
             fprintf(stderr,
-                    "minos train: --port: port %d is in use by another process; give "
+                    "minos %s: --port: port %d is in use by another process; give "
                     "another --port\n",
-                    used);
+                    p->word, used);
             return ST_INVALID;
         }
         return ST_OK;
     }
     port = port_find(bind, FIRST_PORT, ranks);
     if (port == 0) {
-        fprintf(stderr, "minos train: --port: no %d free ports in a row from %d on\n",
-                ranks, FIRST_PORT);
+        fprintf(stderr, "minos %s: --port: no %d free ports in a row from %d on\n",
+                p->word, ranks, FIRST_PORT);
         return ST_INVALID;
     }
     settings_put(s, "port", "%d", port);
@@ -496,11 +350,12 @@ static enum status decide(struct plan *p, int argc, char **argv)
     TRY(settings_parse(&p->settings, argc, argv));
     TRY(look_at_run_dir(p, config));
     TRY(p->resumed ? take_resumed(p, config, argc, argv) : take_fresh(p, argc, argv));
-    find_family(p);
-    enum status st = check_env(p, &spec);
+    plan_find_family(p);
+    enum status st = judging_check_env(p, &spec);
     st = st == ST_OK ? settings_check(&p->settings) : st;
-    st = st == ST_OK ? check_goal(p, spec.data) : st;
-    st = st == ST_OK ? check_judge(p, spec.data) : st;
+    st = st == ST_OK ? judging_check_goal(p, spec.data) : st;
+    st = st == ST_OK ? judging_check_judge(p, spec.data) : st;
+    st = st == ST_OK && !p->resumed ? judging_check_labels(p) : st;
     text_buf_release(&spec);
     TRY(st);
     TRY(choose_counts(p));
@@ -527,7 +382,7 @@ enum status plan_make(struct plan *p, int argc, char **argv)
     char path[PATH_MAX_];
     const bool only_print = option_is_given(argc, argv, "print-config");
 
-    *p = (struct plan){.lock_fd = -1};
+    *p = (struct plan){.lock_fd = -1, .word = "train"};
     TRY(settings_init(&p->settings));
     if (option_is_given(argc, argv, "help")) {
         return print_help(p, argc, argv);
@@ -540,8 +395,8 @@ enum status plan_make(struct plan *p, int argc, char **argv)
     if (settings_get(&p->settings, "run-dir")[0] == '\0') {
         TRY(new_run_dir(p));
     }
-    TRY(make_run_dir(p));
-    TRY(choose_port(p));
+    TRY(plan_make_dir(p));
+    TRY(plan_choose_port(p));
     text_format(path, sizeof(path), "%s/config.ini", p->run_dir);
     return settings_write(&p->settings, path);
 }

@@ -8,11 +8,14 @@
 #include "launch/topology.h"
 
 struct plan {
+    const char *word; // of minos: "train" or "label"
     struct settings settings;
     struct topology topology;
     int64_t judges;
     char run_dir[512]; // absolute
     char goal[OPTION_TEXT_MAX], family[64];
+    char captions[512];  // label: whose captions, absolute
+    double idle_seconds; // label
     bool resumed, quiet;
     int lock_fd; // of the run directory
 };
@@ -22,6 +25,12 @@ struct plan {
  * ST_AGAIN: another minos train works in the directory (logged). */
 MUST_USE enum status plan_make(struct plan *p, int argc, char **argv);
 void plan_release(struct plan *p);
+
+/* Parts of it, for minos label; told on stderr as above. */
+void plan_find_family(struct plan *p);              // "crypt" of crypt-vault
+bool plan_is_empty(const char *path);               // a directory
+MUST_USE enum status plan_make_dir(struct plan *p); // of --run-dir, and its lock
+MUST_USE enum status plan_choose_port(struct plan *p);
 /* What was chosen, for people. */
 void plan_print(const struct plan *p, FILE *to);
 

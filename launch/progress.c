@@ -87,6 +87,36 @@ static void add_steps(struct line *l)
     add(l, text);
 }
 
+/* Of minos label: "120 of 500 captions labelled (24 %)  3 given up". */
+static bool add_labelling(struct line *l)
+{
+    char text[96];
+    double of = 0, done = 0, seconds = 0, n = 0;
+
+    if (!jsonline_number(l->json, "captions_to_label", &of)) {
+        return false;
+    }
+    jsonline_number(l->json, "labelled", &done);
+    jsonline_number(l->json, "seconds", &seconds);
+    text_format(text, sizeof(text), "%.0f of %.0f captions labelled (%.0f %%)", done,
+                of, of > 0 ? 100 * done / of : 100);
+    add(l, text);
+    text_format(text, sizeof(text), "%.0f s", seconds);
+    add(l, text);
+    add_number(l, "questions_in_flight", "asked", 0);
+    if (jsonline_number(l->json, "given_up", &n) && n > 0) {
+        add_number(l, "given_up", "given up", 0);
+    }
+    if (jsonline_number(l->json, "tokens_in", &n) && n > 0) {
+        add_number(l, "tokens_in", "tokens in", -1);
+        add_number(l, "tokens_out", "out", -1);
+    }
+    if (jsonline_number(l->json, "money", &n) && n > 0) {
+        add_number(l, "money", "money", 4);
+    }
+    return true;
+}
+
 static void add_text(struct line *l, const char *key, const char *label,
                      const char *silent)
 {
@@ -133,7 +163,9 @@ bool progress_line(const char *run_dir, char *out, size_t size)
     }
     out[0] = '\0';
     add_text(&l, "state", "", "running");
-    add_steps(&l);
+    if (!add_labelling(&l)) {
+        add_steps(&l);
+    }
     add_number(&l, "sps", "steps/s", 0);
     add_number(&l, "success_rate", "success", 3);
     add_number(&l, "return_mean", "return", 2);

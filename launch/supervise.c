@@ -78,6 +78,16 @@ static void learner_args(const struct plan *p, struct process_args *a, const cha
     process_arg(a, "--run-dir=%s", p->run_dir);
 }
 
+/* minos label: no ranks that could wait for each other, so no mpirun. */
+static void label_args(const struct plan *p, struct process_args *a, const char *bin)
+{
+    process_arg(a, "%s/minos-learner", bin);
+    process_arg(a, "label");
+    process_arg(a, "--run-dir=%s", p->run_dir);
+    process_arg(a, "--captions=%s", p->captions);
+    process_arg(a, "--idle-seconds=%.17g", p->idle_seconds);
+}
+
 static void judge_args(const struct plan *p, struct process_args *a, const char *bin,
                        int index)
 {
@@ -102,7 +112,7 @@ static void make_children(struct supervise *s)
     s->count = 1 + judges + actors;
     s->children = mem_new((size_t)s->count, sizeof(*s->children));
     child_init(&s->children[0], "learner", 0, p->run_dir);
-    learner_args(p, &s->children[0].args, bin);
+    (p->captions[0] != '\0' ? label_args : learner_args)(p, &s->children[0].args, bin);
     for (int i = 0; i < judges; i++) {
         struct child *c = &s->children[1 + i];
         child_init(c, "judge", i, p->run_dir);

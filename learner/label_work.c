@@ -48,7 +48,8 @@ static void write_progress(struct label *l, const char *state)
     metrics_begin(&m);
     metrics_text(&m, "state", state);
     add_judging(l, &m);
-    metrics_text(&m, "asking", io_asking_name((enum io_asking)l->told.asking));
+    metrics_num(&m, "failing_share", l->told.failing_share);
+    metrics_text(&m, "asking_state", io_asking_name((enum io_asking)l->told.asking));
     rundir_put_quick(l->options.run_dir, "progress.json", metrics_end(&m));
     rundir_put_seconds(l->options.run_dir, l->dir.seconds + seconds);
     metrics_release(&m);

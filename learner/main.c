@@ -10,6 +10,7 @@
 #include "learner/label.h"
 #include "learner/learner_bench.h"
 #include "learner/start.h"
+#include "learner/start_ledger.h"
 #include "learner/store/audit.h"
 #include "learner/threads.h"
 
@@ -79,6 +80,7 @@ int main(int argc, char **argv)
     return strcmp(tool, "audit") == 0    ? audit_main(argc - 1, argv + 1)
            : strcmp(tool, "ledger") == 0 ? ledger_main(argc - 1, argv + 1)
            : strcmp(tool, "label") == 0  ? label_main(argc - 1, argv + 1)
+           : strcmp(tool, "labels") == 0 ? start_ledger_check_main(argc - 1, argv + 1)
            : strcmp(tool, "bench") == 0  ? learner_bench(argc - 1, argv + 1)
                                          : learn(argc, argv);
 }

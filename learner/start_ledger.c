@@ -4,6 +4,8 @@
 
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/mem.h"
+#include "learner/start.h"
 #include "learner/store/ledger_copy.h"
 
 static const char mark[] = "relabel";
@@ -92,4 +94,20 @@ enum status start_ledger_open(const struct start_ledger *plan, struct ledger **o
     }
     *out = l;
     return ST_OK;
+}
+
+int start_ledger_check_main(int argc, char **argv)
+{
+    static struct learner_options o; // large
+    struct start_goal goal = {0};
+
+    if (learner_options_read(&o, argc, argv) != ST_OK) {
+        return EXIT_USAGE;
+    }
+    enum status st = start_read_goal(&o, &goal);
+    if (st == ST_OK) {
+        st = ledger_copy_check(o.labels_from, o.env, goal.digest);
+        mem_free(goal.text);
+    }
+    return st == ST_OK ? EXIT_DONE : EXIT_USAGE;
 }

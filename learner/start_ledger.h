@@ -21,4 +21,8 @@ struct start_ledger {
 MUST_USE enum status start_ledger_open(const struct start_ledger *plan,
                                        struct ledger **out, uint64_t *relabel_serial);
 
+/* `minos-learner labels --env=… --goal=… --labels-from=…`, argv[0] being the word: whether
+ * those can be used. Exit code 0 or 2. */
+int start_ledger_check_main(int argc, char **argv);
+
 #endif

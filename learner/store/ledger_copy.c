@@ -357,3 +357,55 @@ enum status ledger_copy_labels(struct ledger *to, const char *list,
     }
     return st;
 }
+
+struct checking {
+    const struct hash128 *goal;
+    struct ledger_copied told;
+};
+
+static bool find_usable(void *ctx, const struct ledger_entry *e)
+{
+    struct checking *c = ctx;
+
+    c->told.read++;
+    if (!hash_equal(e->goal_digest, *c->goal)) {
+        c->told.other_goal++;
+    } else if (!e->trains) {
+        c->told.no_label++;
+    } else {
+        c->told.taken++;
+    }
+    return c->told.taken == 0; // one is enough
+}
+
+static bool find_foreign(void *ctx, const struct ledger_entry *e)
+{
+    struct checking *c = ctx;
+
+    (void)e;
+    c->told.read++;
+    c->told.other_environment++;
+    return true;
+}
+
+enum status ledger_copy_check(const char *list, const char *environment,
+                              struct hash128 goal_digest)
+{
+    char names_of[OPTION_TEXT_MAX];
+    const char *names[SOURCES_MAX];
+    struct checking c = {.goal = &goal_digest};
+
+    (void)text_format(names_of, sizeof(names_of), "%s", list);
+    const int count = split(names_of, names);
+    for (int i = 0; i < count; i++) {
+        struct ledger_source *s = NULL;
+        TRY(ledger_source_open(names[i], &s));
+        const bool same =
+            ledger_same_environment(ledger_source_environment(s), environment);
+        const enum status st =
+            ledger_source_scan(s, 1, 0, same ? find_usable : find_foreign, &c);
+        ledger_source_close(s);
+        TRY(st);
+    }
+    return c.told.taken > 0 ? ST_OK : none_usable(&c.told, list);
+}

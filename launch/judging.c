@@ -1,0 +1,177 @@
+#include "launch/judging.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/share.h"
+#include "common/base/text.h"
+#include "launch/jsonline.h"
+#include "launch/process.h"
+
+/* Asks the actor's program what the task is; it says what is wrong with the name. */
+enum status judging_check_env(struct plan *p, struct text_buf *spec)
+{
+    const char *options = settings_get(&p->settings, "env-options");
+    struct process_args args = {0};
+    char dir[512];
+    int code = 0;
+
+    share_program_dir(dir, sizeof(dir));
+    process_arg(&args, "%s/minos-actor", dir);
+    process_arg(&args, "describe");
+    process_arg(&args, "--env=%s", settings_get(&p->settings, "env"));
+    if (options != NULL && options[0] != '\0') {
+        process_arg(&args, "--env-options=%s", options);
+    }
+    const enum status st = process_capture(&args, spec, &code);
+    process_args_release(&args);
+    TRY(st);
+    return code == 0 && spec->data != NULL ? ST_OK : ST_INVALID;
+}
+
+static enum status unknown_goal(const struct plan *p, const char *path)
+{
+    char suggestion[512];
+
+    share_suggest("goals", ".goal", p->goal, suggestion, sizeof(suggestion));
+    fprintf(stderr, "minos %s: --goal: there is no goal %s (%s); %s\n", p->word,
+            p->goal, path, suggestion);
+    return ST_INVALID;
+}
+
+/* A name among ours, or the path of a file. */
+enum status judging_check_goal(struct plan *p, const char *spec)
+{
+    char path[PATH_MAX_], relative[OPTION_TEXT_MAX + 16];
+
+    text_format(p->goal, sizeof(p->goal), "%s", settings_get(&p->settings, "goal"));
+    if (p->goal[0] == '\0' && !jsonline_text(spec, "goal", p->goal, sizeof(p->goal))) {
+        fprintf(stderr, "minos %s: --goal: the task has none of its own; give one\n",
+                p->word);
+        return ST_INVALID;
+    }
+    settings_put(&p->settings, "goal", "%s", p->goal);
+    if (strchr(p->goal, '/') != NULL) {
+        if (!file_exists(p->goal)) {
+            fprintf(stderr, "minos %s: --goal: there is no file %s\n", p->word,
+                    p->goal);
+            return ST_INVALID;
+        }
+        return ST_OK;
+    }
+    text_format(relative, sizeof(relative), "goals/%s.goal", p->goal);
+    return share_path(relative, path, sizeof(path)) ? ST_OK : unknown_goal(p, path);
+}
+
+/* The rule judge needs its patterns; better to hear of it before anything runs. */
+static enum status check_rules(const struct plan *p)
+{
+    const char *given = settings_get(&p->settings, "rules");
+    char path[PATH_MAX_], relative[OPTION_TEXT_MAX + 128];
+    const size_t len = strlen(p->goal);
+
+    if (given != NULL && given[0] != '\0') {
+        if (!file_exists(given)) {
+            fprintf(stderr, "minos %s: --rules: there is no file %s\n", p->word, given);
+            return ST_INVALID;
+        }
+        return ST_OK;
+    }
+    bool found;
+    if (strchr(p->goal, '/') != NULL && len > 5) {
+        text_format(path, sizeof(path), "%.*s.%s.rules", (int)(len - 5), p->goal,
+                    p->family);
+        found = file_exists(path);
+    } else {
+        text_format(relative, sizeof(relative), "goals/%s.%s.rules", p->goal,
+                    p->family);
+        found = share_path(relative, path, sizeof(path));
+    }
+    if (!found) {
+        fprintf(stderr,
+                "minos %s: --judge=rule needs patterns for goal %s in %s: there is "
+                "no %s; write it, or give --rules=FILE\n",
+                p->word, p->goal, p->family, path);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+enum status judging_check_judge(struct plan *p, const char *spec)
+{
+    const char *judge = settings_get(&p->settings, "judge");
+    const char *reward = settings_get(&p->settings, "reward");
+    double truth = 0;
+
+    const bool none = strcmp(judge, "none") == 0;
+    p->judges = (int64_t)settings_number(&p->settings, "judges");
+    if (p->judges < 0) {
+        const bool asks = strcmp(reward, "none") != 0 && strcmp(reward, "count") != 0;
+        p->judges = asks && !none ? 1 : 0;
+    }
+    if (none && p->judges > 0) {
+        fprintf(stderr,
+                "minos %s: --judges is %lld, but --judge=none starts none: judges of "
+                "your own join by themselves\n",
+                p->word, (long long)p->judges);
+        return ST_INVALID;
+    }
+    if (p->judges == 0) {
+        return ST_OK;
+    }
+    if (strcmp(judge, "rule") == 0) {
+        return check_rules(p);
+    }
+    if (strcmp(judge, "llm") == 0) {
+        return ST_OK; // minos-judge has checked its settings
+    }
+    if (strcmp(judge, "sim") == 0) {
+        if (!jsonline_number(spec, "truth", &truth) || truth == 0) {
+            fprintf(stderr,
+                    "minos %s: --judge=sim needs a hidden truth, which %s has not\n",
+                    p->word, settings_get(&p->settings, "env"));
+            return ST_INVALID;
+        }
+        return ST_OK;
+    }
+    char *program = strchr(judge, '/') != NULL ? realpath(judge, NULL) : NULL;
+    const bool ok = program != NULL && access(program, X_OK) == 0;
+    if (ok) {
+        settings_put(&p->settings, "judge", "%s", program);
+    }
+    free(program);
+    if (!ok) {
+        fprintf(stderr,
+                "minos %s: --judge: %s is neither rule, llm nor sim nor the path of a "
+                "program that can be started; none starts no judge\n",
+                p->word, judge);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+/* The learner's own word knows goals and ledgers; it says what is wrong. */
+enum status judging_check_labels(const struct plan *p)
+{
+    const char *list = settings_get(&p->settings, "labels-from");
+    struct process_args args = {0};
+    char dir[512];
+    int code = 0;
+
+    if (list[0] == '\0') {
+        return ST_OK;
+    }
+    share_program_dir(dir, sizeof(dir));
+    process_arg(&args, "%s/minos-learner", dir);
+    process_arg(&args, "labels");
+    process_arg(&args, "--env=%s", settings_get(&p->settings, "env"));
+    process_arg(&args, "--goal=%s", settings_get(&p->settings, "goal"));
+    process_arg(&args, "--labels-from=%s", list);
+    const enum status st = process_capture(&args, NULL, &code);
+    process_args_release(&args);
+    TRY(st);
+    return code == 0 ? ST_OK : ST_INVALID;
+}

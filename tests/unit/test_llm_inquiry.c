@@ -179,9 +179,10 @@ the_raw_text_leaves_each_answer_its_share_and_ends_with_whole_letters(void **sta
         memcpy(longest + i, "\xc3\xa9", 2); // an e with an accent
     }
     begin(STYLE_PAIR, 2, 1);
-    inquiry_add_raw(&q, &shots[0], "", bytes_of(longest, sizeof(longest) - 1));
-    assert_in_range(q.verdict.raw_len, JUDGE_RAW_MAX / 2 - 2, JUDGE_RAW_MAX / 2);
     inquiry_add_raw(&q, &shots[1], "", bytes_of(longest, sizeof(longest) - 1));
+    answer(1, 1, true);
+    assert_in_range(q.verdict.raw_len, JUDGE_RAW_MAX / 2 - 2, JUDGE_RAW_MAX / 2);
+    inquiry_add_raw(&q, &shots[0], "", bytes_of(longest, sizeof(longest) - 1));
     assert_in_range(q.verdict.raw_len, JUDGE_RAW_MAX - 2, JUDGE_RAW_MAX);
     assert_memory_equal(q.verdict.raw + q.verdict.raw_len - 2, "\xc3\xa9", 2);
     begin(STYLE_BINARY, 1, 1);

@@ -31,7 +31,7 @@ struct used {
 struct budget {
     char path[PATH_MAX_], lock[PATH_MAX_];
     struct budget_limits limits;
-    struct used memory; // the file's content where there is no file
+    struct used memory; // the file's content when it was seen last
     // Reserved blocks less what was taken; below 0 where a request used more than was
     // reserved for it.
     int64_t left[BUDGET_KINDS], hour_left[BUDGET_KINDS];
@@ -160,6 +160,7 @@ enum status budget_open(const char *path, const struct budget_limits *limits,
     if (st == ST_OK) {
         st = read_used(b, &used);
     }
+    b->memory = st == ST_OK ? used : b->memory;
     if (st != ST_OK) {
         mem_free(b);
         return st;
@@ -247,6 +248,7 @@ static enum status take_blocks(struct budget *b, const struct budget_amount *nee
 
     TRY(read_used(b, &u));
     move_hour(&u, hour);
+    b->memory = u;
     if (b->hour != u.in_hour) {
         b->hour = u.in_hour;
         memset(b->hour_left, 0, sizeof(b->hour_left));
@@ -332,6 +334,32 @@ void budget_settle(struct budget *b, const struct budget_amount *reserved,
         // What an hour did not use is not left to the next one.
         b->hour_left[k] += reserved->hour == b->hour || back < 0 ? back : 0;
     }
+}
+
+/* Of one limit: what is left of the block and of the file, in requests. */
+static uint64_t room_of(int64_t left, uint64_t used, uint64_t limit, uint64_t need)
+{
+    if (limit == UINT64_MAX || need == 0) {
+        return UINT64_MAX;
+    }
+    const int64_t room = left + (limit > used ? (int64_t)(limit - used) : 0);
+    return room > 0 ? (uint64_t)room / need : 0;
+}
+
+uint64_t budget_room(const struct budget *b, const struct budget_amount *need)
+{
+    const struct used *u = &b->memory;
+    uint64_t least = UINT64_MAX;
+
+    for (int k = 0; k < BUDGET_KINDS; k++) {
+        const uint64_t all =
+            room_of(b->left[k], u->all.of[k], b->limits.all.of[k], need->of[k]);
+        const uint64_t hour =
+            room_of(b->hour_left[k], u->hour.of[k], b->limits.hour.of[k], need->of[k]);
+        least = all < least ? all : least;
+        least = hour < least ? hour : least;
+    }
+    return least;
 }
 
 bool budget_has_room(struct budget *b, const struct budget_amount *need,

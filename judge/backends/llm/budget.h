@@ -42,6 +42,8 @@ void budget_close(
  * ST_AGAIN: another judge holds the file just now. wall_ms: the time of the calendar. */
 MUST_USE enum status budget_reserve(struct budget *b, struct budget_amount *need,
                                     uint64_t wall_ms, struct budget_reached *reached);
+/* How many such requests there is room for, as far as is known; UINT64_MAX: no limit. */
+uint64_t budget_room(const struct budget *b, const struct budget_amount *need);
 /* The request is over and has used so much, less or more than was reserved. */
 void budget_settle(struct budget *b, const struct budget_amount *reserved,
                    const struct budget_amount *used);

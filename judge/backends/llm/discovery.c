@@ -17,8 +17,11 @@ static bool form_fits(const struct traffic *t, enum openai_form form)
 {
     const char *word[PROMPT_CHOICES_MOST];
 
-    // Asked with two captions where the style compares: then a choice is possible too.
-    const int captions = prompt_style_of(t->prompt) >= STYLE_PAIR ? 2 : 1;
+    const enum prompt_style style = prompt_style_of(t->prompt);
+    // Of eight captions there are too many orders for a choice.
+    const int captions = style == STYLE_ORDER  ? ITEM_CAPTIONS_MAX
+                         : style == STYLE_PAIR ? 2
+                                               : 1;
     return form == FORM_TEXT || form == FORM_SCHEMA ||
            prompt_choices(t->prompt, captions, word, PROMPT_CHOICES_MOST) > 0;
 }

@@ -241,7 +241,8 @@ int http_in_flight(const struct http *h)
     return h->in_flight;
 }
 
-void http_post_take(struct http *h, int handle, char *body, uint64_t timeout_ms)
+void http_post_take(struct http *h, int handle, char *body, uint64_t timeout_ms,
+                    bool fresh)
 {
     struct handle *one = &h->handle[handle];
     CURL *e = one->easy;
@@ -255,6 +256,7 @@ void http_post_take(struct http *h, int handle, char *body, uint64_t timeout_ms)
     one->type[0] = one->retry_after[0] = one->location[0] = one->error[0] = '\0';
     CHECK(curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
                            (curl_off_t)one->request_len) == CURLE_OK &&
+          curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L) == CURLE_OK &&
           curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
                            (long)(timeout_ms > 0 ? timeout_ms : 1)) == CURLE_OK);
     CHECK(curl_multi_add_handle(h->multi, e) == CURLM_OK);
@@ -298,7 +300,7 @@ bool http_next(struct http *h, struct http_result *out)
 {
     int running, queued;
     char *private = NULL;
-    long code = 0, sent = 0;
+    long code = 0, sent = 0, connects = 0;
 
     CHECK(curl_multi_perform(h->multi, &running) == CURLM_OK);
     const CURLMsg *m = curl_multi_info_read(h->multi, &queued);
@@ -309,6 +311,7 @@ bool http_next(struct http *h, struct http_result *out)
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
     curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &code);
     curl_easy_getinfo(m->easy_handle, CURLINFO_REQUEST_SIZE, &sent);
+    curl_easy_getinfo(m->easy_handle, CURLINFO_NUM_CONNECTS, &connects);
     struct handle *one = (struct handle *)(void *)private;
     one->body[one->body_len] = '\0';
     *out = (struct http_result){
@@ -321,6 +324,9 @@ bool http_next(struct http *h, struct http_result *out)
         .retry_after = one->retry_after,
         .location = one->location,
         .error = one->error[0] != '\0' ? one->error : curl_easy_strerror(result)};
+    // libcurl would send it again by itself, and cannot without a rewind.
+    out->stale = result == CURLE_SEND_FAIL_REWIND ||
+                 (out->end == HTTP_BROKEN && connects == 0 && one->header_bytes == 0);
     end(h, one);
     return true;
 }

@@ -37,7 +37,10 @@ struct http_result {
     int handle;
     enum http_end end;
     bool sent; // the request reached the server, in part at least
-    int code;  // 0 where no answer came
+    // Broken without a word, on a connection that had been kept: the server may have
+    // closed it long ago.
+    bool stale;
+    int code; // 0 where no answer came
     struct bytes body;
     const char *type, *retry_after, *location; // headers; "" where missing or too long
     const char *error;                         // in words, where end is not HTTP_DONE
@@ -49,8 +52,9 @@ struct http;
 MUST_USE enum status http_open(const struct http_options *o, struct http **out);
 void http_close(struct http *h);     // NULL is fine; cancels all
 int http_idle(const struct http *h); // a handle that may be used; -1: none
-/* Takes `body`, which came from malloc(). */
-void http_post_take(struct http *h, int handle, char *body, uint64_t timeout_ms);
+/* Takes `body`, which came from malloc(). fresh: over a new connection. */
+void http_post_take(struct http *h, int handle, char *body, uint64_t timeout_ms,
+                    bool fresh);
 void http_cancel(struct http *h, int handle);
 int http_in_flight(const struct http *h);
 /* Moves everything on; one that has ended, or false. */

@@ -36,6 +36,7 @@ void inquiry_begin(struct inquiry *q, const struct judge_question *question,
         shot[i].reversed = i >= votes;
         shot[i].follow_up = false;
         shot[i].attempt = 0;
+        shot[i].fresh = false;
         shot[i].not_before_ms = 0;
         shot[i].answered[0] = '\0';
     }
@@ -226,8 +227,10 @@ size_t inquiry_add_raw(struct inquiry *q, const struct shot *s, const char *note
 {
     struct judge_verdict *v = &q->verdict;
     const size_t number = (size_t)(s - q->shot) + 1, from = v->raw_len;
+    const int before = count_in(q, false, SHOT_DONE) + count_in(q, true, SHOT_DONE) +
+                       count_in(q, false, SHOT_FAILED) + count_in(q, true, SHOT_FAILED);
     // Nobody's chatter takes the place of those that come after.
-    size_t room = number * (JUDGE_RAW_MAX / (size_t)q->shots);
+    size_t room = (size_t)(before + 1) * (JUDGE_RAW_MAX / (size_t)q->shots);
     char head[64];
 
     room = room > from ? room - from : 0;

@@ -21,6 +21,7 @@ struct shot {
     bool follow_up; // its answer could not be read, and it is asked once more
     bool soft;      // from log-probabilities
     bool hard;      // DONE: no degrees in the answer
+    bool fresh;     // not over a connection that was kept
     int attempt;    // requests of it that came to nothing
     int handle;     // SENT
     uint64_t not_before_ms;

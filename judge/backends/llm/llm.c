@@ -336,15 +336,15 @@ static void report(struct llm *l)
     if (now - l->reported_ms < REPORT_MS || c->requests == l->reported_requests) {
         return;
     }
-    LOG_INFO(
-        "LLM-SPENT",
-        "%llu requests so far, %llu failed%s%s%s, %llu asked again; %llu tokens in, "
-        "%llu out, %.6f of money",
-        (unsigned long long)c->requests, (unsigned long long)c->failed,
-        c->failed > 0 ? " (the last: " : "",
-        c->failed > 0 ? l->traffic.last_failure : "", c->failed > 0 ? ")" : "",
-        (unsigned long long)c->follow_ups, (unsigned long long)c->tokens_in,
-        (unsigned long long)c->tokens_out, (double)c->cost_micro * 1e-6);
+    LOG_INFO("LLM-SPENT",
+             "%llu requests so far, %llu failed%s%s%s, %llu answers asked for again; "
+             "%llu tokens in, "
+             "%llu out, %.6f at the prices given",
+             (unsigned long long)c->requests, (unsigned long long)c->failed,
+             c->failed > 0 ? " (the last: " : "",
+             c->failed > 0 ? l->traffic.last_failure : "", c->failed > 0 ? ")" : "",
+             (unsigned long long)c->follow_ups, (unsigned long long)c->tokens_in,
+             (unsigned long long)c->tokens_out, (double)c->cost_micro * 1e-6);
     l->reported_ms = now;
     l->reported_requests = c->requests;
 }
@@ -388,9 +388,7 @@ static uint32_t llm_credits(const void *self)
 {
     struct llm *l = (struct llm *)(uintptr_t)self; // a look may read the budget's file
 
-    return l->discovery.done && traffic_open_for_questions(&l->traffic)
-               ? (uint32_t)l->questions
-               : 0;
+    return l->discovery.done ? traffic_room(&l->traffic, (uint32_t)l->questions) : 0;
 }
 
 static void llm_kinds(const void *self, bool *rate, bool *order, uint32_t *order_most)

@@ -251,6 +251,17 @@ static void take_answer(struct traffic *t, struct inquiry *q, struct shot *s,
     t->counters.follow_ups++;
 }
 
+/* Of what is no answer: nobody counts it, but no model said more than it may. */
+static struct tokens unread(const struct traffic *t, const struct shot *s,
+                            const struct http_result *r)
+{
+    struct tokens used = tokens_count(-1, -1, s->text_bytes, r->body.len);
+    const uint32_t most = (uint32_t)t->options.max_tokens;
+
+    used.out = used.out < most ? used.out : most;
+    return used;
+}
+
 static void take_body(struct traffic *t, struct inquiry *q, struct shot *s,
                       const struct http_result *r)
 {
@@ -259,7 +270,7 @@ static void take_body(struct traffic *t, struct inquiry *q, struct shot *s,
 
     q->code = r->code;
     if (openai_read(t->options.api, r->body, &a, &why) != ST_OK) {
-        const struct tokens used = tokens_count(-1, -1, s->text_bytes, r->body.len);
+        const struct tokens used = unread(t, s, r);
         const struct reading bad = again(VERDICT_UNPARSEABLE);
         settle(t, q, s, &used, true);
         say_why(t, q, r, why);
@@ -289,10 +300,17 @@ void reply_take(struct traffic *t, struct inquiry *q, struct shot *s,
     }
     if (r->end != HTTP_DONE && r->sent) {
         // Whether the server worked on it nobody says.
-        used = tokens_count(-1, -1, s->text_bytes, r->body.len);
+        used = unread(t, s, r);
     }
     settle(t, q, s, &used, r->sent);
     say_why(t, q, r, NULL);
+    if (r->stale && !s->fresh) {
+        // Says nothing of the server as it is now.
+        breaker_cancelled(&t->breaker);
+        s->fresh = true;
+        s->state = SHOT_READY;
+        return;
+    }
     if (r->end == HTTP_DONE && (r->code == 401 || r->code == 403)) {
         breaker_trip(&t->breaker, now, KEY_REFUSED_MS);
     } else if (reading.healthy) {

@@ -226,7 +226,7 @@ static bool send_shot(struct traffic *t, struct inquiry *q, struct shot *s, int 
     s->state = SHOT_SENT;
     s->handle = handle;
     t->owner[handle] = (struct owner){q, s};
-    http_post_take(t->http, handle, body, timeout);
+    http_post_take(t->http, handle, body, timeout, s->fresh);
     return true;
 }
 
@@ -346,7 +346,7 @@ bool traffic_turn(struct traffic *t)
     return waiting || http_in_flight(t->http) > 0;
 }
 
-bool traffic_open_for_questions(struct traffic *t)
+static bool open_for_questions(struct traffic *t)
 {
     const uint64_t now = clock_ms(t->clock);
     struct budget_reached reached;
@@ -360,4 +360,28 @@ bool traffic_open_for_questions(struct traffic *t)
     }
     t->full = false;
     return true;
+}
+
+uint32_t traffic_room(struct traffic *t, uint32_t most)
+{
+    uint64_t unsent = 0, held = 0;
+
+    if (!open_for_questions(t)) {
+        return 0;
+    }
+    for (int i = 1; i < t->inquiries; i++) {
+        const struct inquiry *q = &t->inquiry[i];
+        held += q->used && !q->done;
+        for (int k = 0; q->used && !q->done && k < q->shots; k++) {
+            unsent += q->shot[k].state == SHOT_READY;
+        }
+    }
+    const uint64_t room = budget_room(t->budget, &t->typical);
+    const uint64_t shots =
+        (uint64_t)t->options.votes * (prompt_style_of(t->prompt) >= STYLE_PAIR ? 2 : 1);
+    if (room == UINT64_MAX) {
+        return most;
+    }
+    const uint64_t more = room > unsent ? (room - unsent) / shots : 0;
+    return held + more < most ? (uint32_t)(held + more) : most;
 }

@@ -91,7 +91,8 @@ void traffic_begin(struct traffic *t, struct inquiry *q,
 struct inquiry *traffic_find(struct traffic *t, uint64_t question);
 /* Forgets it; what is in flight is cancelled, and counted as paid. */
 void traffic_drop(struct traffic *t, struct inquiry *q);
-/* Whether a question could be asked now: breaker closed, budgets not used up. */
-bool traffic_open_for_questions(struct traffic *t);
+/* How many questions may be held, up to `most`: none while the breaker is open, and no
+ * more than the budgets have room for. */
+uint32_t traffic_room(struct traffic *t, uint32_t most);
 
 #endif

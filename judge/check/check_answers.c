@@ -147,19 +147,6 @@ void checks_of_credit(struct check *c)
 
 /* ---- again ---- */
 
-static bool more_verdicts(const struct stage *s, uint64_t arg)
-{
-    return s->asked[arg >> 32].verdicts > (int)(uint32_t)arg;
-}
-
-/* Whether another verdict on question `at` comes within ms. */
-static bool comes_again(struct check *c, int at, uint64_t ms)
-{
-    const uint64_t had = (uint64_t)stage_at(&c->stage, at)->verdicts;
-
-    return stage_wait(&c->stage, ms, more_verdicts, (uint64_t)at << 32 | had);
-}
-
 static void line_ack(struct check *c)
 {
     struct stage *s = &c->stage;
@@ -170,10 +157,11 @@ static void line_ack(struct check *c)
         check_fail(c, "re-asked", "a question got no verdict");
         return;
     }
-    const bool by_itself = comes_again(c, at, AGAIN_MS);
-    stage_send(s, at, at + 1);
-    const bool when_asked = comes_again(c, at, stage_patience_ms(s));
     struct asked *q = stage_at(s, at);
+    const bool by_itself = stage_comes_again(s, at, 1, AGAIN_MS);
+    const int had = q->verdicts;
+    stage_send(s, at, at + 1);
+    const bool when_asked = stage_comes_again(s, at, had, stage_patience_ms(s));
     if (!when_asked) {
         check_fail(c, "re-asked",
                    "a question asked again, whose answer was not "
@@ -186,7 +174,7 @@ static void line_ack(struct check *c)
     }
     stage_acknowledge(s, &q->question.id, 1);
     (void)stage_wait(s, 500, NULL, 0); // what was on its way
-    if (comes_again(c, at, REST_MS)) {
+    if (stage_comes_again(s, at, q->verdicts, REST_MS)) {
         check_fail(c, "ack", "an answer came again after it had been acknowledged");
     } else {
         check_pass(c, "ack", "an acknowledged answer does not come again");

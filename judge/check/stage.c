@@ -346,6 +346,22 @@ bool stage_all_answered(const struct stage *s, uint64_t from)
     return true;
 }
 
+/* arg: the question in the upper half, how many verdicts are not enough in the lower. */
+static bool has_more_verdicts(const struct stage *s, uint64_t arg)
+{
+    return s->asked[arg >> 32].verdicts > (int)(uint32_t)arg;
+}
+
+bool stage_comes_again(struct stage *s, int at, int had, uint64_t ms)
+{
+    return stage_wait(s, ms, has_more_verdicts, (uint64_t)at << 32 | (uint32_t)had);
+}
+
+bool stage_beats_above(const struct stage *s, uint64_t n)
+{
+    return s->beats > n;
+}
+
 uint64_t stage_patience_ms(const struct stage *s)
 {
     const uint64_t told = s->hello.deadline_ms + (uint64_t)STAGE_EXTRA_MS;

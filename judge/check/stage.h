@@ -78,6 +78,9 @@ bool stage_wait(struct stage *s, uint64_t ms, stage_done *done, uint64_t arg);
 bool stage_hellos_above(const struct stage *s, uint64_t n);
 bool stage_all_answered(const struct stage *s, uint64_t from); // questions from.. on
 bool stage_has_joined(const struct stage *s, uint64_t unused);
+/* Whether question `at` has more than `had` verdicts within ms. */
+bool stage_comes_again(struct stage *s, int at, int had, uint64_t ms);
+bool stage_beats_above(const struct stage *s, uint64_t n);
 
 /* Whether there is a judge: its process lives, where it is ours, or it was heard. */
 bool stage_alive(struct stage *s);

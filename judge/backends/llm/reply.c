@@ -308,7 +308,11 @@ void reply_take(struct traffic *t, struct inquiry *q, struct shot *s,
         // Says nothing of the server as it is now.
         breaker_cancelled(&t->breaker);
         s->fresh = true;
-        s->state = SHOT_READY;
+        if (++s->attempt > q->retries) {
+            fail(t, q, s, VERDICT_OVERLOAD);
+        } else {
+            s->state = SHOT_READY;
+        }
         return;
     }
     if (r->end == HTTP_DONE && (r->code == 401 || r->code == 403)) {

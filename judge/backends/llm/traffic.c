@@ -226,7 +226,9 @@ static bool send_shot(struct traffic *t, struct inquiry *q, struct shot *s, int 
     s->state = SHOT_SENT;
     s->handle = handle;
     t->owner[handle] = (struct owner){q, s};
-    http_post_take(t->http, handle, body, timeout, s->fresh);
+    // A probe says nothing over a connection from before the server's fall.
+    http_post_take(t->http, handle, body, timeout,
+                   s->fresh || t->breaker.state == BREAKER_HALF_OPEN);
     return true;
 }
 

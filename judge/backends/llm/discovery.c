@@ -208,8 +208,14 @@ static enum status take_unreadable(struct discovery *d, struct traffic *t,
     if (++d->tries < TRIES) {
         return ST_OK;
     }
-    if (d->at + 1 < d->candidates && d->candidate[d->at].form != FORM_TEXT) {
-        return next_form(d, t, q);
+    if (d->candidate[d->at].form != FORM_TEXT) {
+        return d->at + 1 < d->candidates
+                   ? next_form(d, t, q)
+                   : give_up(
+                         d,
+                         "the server takes --llm-structured and does not keep to it; "
+                         "auto or text does without",
+                         q->why);
     }
     // The server is one; its model may do better with other captions.
     accept(d, t, q);

@@ -4,15 +4,10 @@
 
 #include "common/base/mem.h"
 
-enum { NONE = -1 };
-
-/* An entry lies in a binary heap by weight and in a list by arrival, so that either end
- * is taken in O(log n). */
 struct entry {
     uint32_t number;
     uint64_t weight, arrival;
-    int heap;         // its place there
-    int older, newer; // neighbours in the list
+    int heap; // its place there
 };
 
 struct queue {
@@ -21,7 +16,6 @@ struct queue {
     int *spare;          // (most) free entries
     int *where;          // (numbers) entry + 1 of a number, 0 = not in
     uint32_t most, count, numbers;
-    int oldest, newest;
     uint64_t arrivals;
 };
 
@@ -36,7 +30,6 @@ struct queue *queue_new(uint32_t most)
     for (uint32_t i = 0; i < most; i++) {
         q->spare[i] = (int)(most - 1 - i);
     }
-    q->oldest = q->newest = NONE;
     return q;
 }
 
@@ -131,17 +124,8 @@ bool queue_push(struct queue *q, uint32_t number, uint64_t weight)
     }
     know_number(q, number);
     const int at = q->spare[q->most - 1 - q->count];
-    q->entry[at] = (struct entry){.number = number,
-                                  .weight = weight,
-                                  .arrival = q->arrivals++,
-                                  .older = q->newest,
-                                  .newer = NONE};
-    if (q->newest != NONE) {
-        q->entry[q->newest].newer = at;
-    } else {
-        q->oldest = at;
-    }
-    q->newest = at;
+    q->entry[at] =
+        (struct entry){.number = number, .weight = weight, .arrival = q->arrivals++};
     q->where[number] = at + 1;
     place(q, q->count++, at);
     rise(q, q->count - 1);
@@ -153,16 +137,6 @@ static void take_out(struct queue *q, int at)
     const struct entry e = q->entry[at];
     const uint32_t hole = (uint32_t)e.heap;
 
-    if (e.older != NONE) {
-        q->entry[e.older].newer = e.newer;
-    } else {
-        q->oldest = e.newer;
-    }
-    if (e.newer != NONE) {
-        q->entry[e.newer].older = e.older;
-    } else {
-        q->newest = e.older;
-    }
     q->where[e.number] = 0;
     q->count--;
     q->spare[q->most - 1 - q->count] = at;
@@ -181,16 +155,6 @@ bool queue_pop_heaviest(struct queue *q, uint32_t *number)
     }
     *number = q->entry[q->heap[0]].number;
     take_out(q, q->heap[0]);
-    return true;
-}
-
-bool queue_pop_oldest(struct queue *q, uint32_t *number)
-{
-    if (q->count == 0) {
-        return false;
-    }
-    *number = q->entry[q->oldest].number;
-    take_out(q, q->oldest);
     return true;
 }
 

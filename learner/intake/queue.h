@@ -1,7 +1,7 @@
 #ifndef LEARNER_INTAKE_QUEUE_H
 #define LEARNER_INTAKE_QUEUE_H
-/* A bounded queue of small numbers with weights: the heaviest first, or the one that has
- * waited longest. A number is in it once. Ties: who came first. One thread. */
+/* A bounded queue of small numbers with weights: the heaviest first, of equals who came
+ * first. A number is in it once. One thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +17,6 @@ bool queue_holds(const struct queue *q, uint32_t number);
 bool queue_push(struct queue *q, uint32_t number, uint64_t weight);
 /* False: empty. */
 bool queue_pop_heaviest(struct queue *q, uint32_t *number);
-bool queue_pop_oldest(struct queue *q, uint32_t *number);
 bool queue_remove(struct queue *q, uint32_t number); // false: was not in
 
 #endif

@@ -80,6 +80,7 @@ struct judge_backend {
     bool can_rate, can_order;
     bool wants_truth;  // only a simulated judge may
     double deadline_s; // for one question, where --judge-deadline is 0; 0 = 10 s
+    int pause_ms;      // between two asks of a question under way; 0 = 10 ms
 
     /* Optional. Called before anything else is done; what can be known from the options
      * and the environment alone. ST_INVALID, ST_NOTFOUND (logged here): exit 2. */

@@ -592,7 +592,8 @@ enum status serve_step(struct serve *s)
 void serve_wait(struct serve *s, int fd)
 {
     const bool at_work = s->answer.underway || s->answer.turning;
-    const int ms = at_work ? WAIT_UNDERWAY_MS : WAIT_MS;
+    const int pause = s->backend->pause_ms;
+    const int ms = !at_work ? WAIT_MS : pause > 0 ? pause : WAIT_UNDERWAY_MS;
 
     bus_wait(&s->socket, s->socket != NULL ? 1 : 0, &fd, fd >= 0 ? 1 : 0, NULL, ms);
 }

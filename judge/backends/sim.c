@@ -12,7 +12,9 @@
 
 enum { MODEL_MAX = 256 }; // what the wire takes, and a 0
 
-enum { STRENGTH_MOST = 3 };
+/* Latencies are seconds: to look at hundreds of questions a hundred times a second would
+ * cost training a percent of its machine. */
+enum { STRENGTH_MOST = 3, PAUSE_MS = 50 };
 
 struct sim {
     const struct judge_options *options;
@@ -235,6 +237,7 @@ const struct judge_backend sim_backend = {.name = "sim",
                                           .can_order = true,
                                           .wants_truth = true,
                                           .deadline_s = 10,
+                                          .pause_ms = PAUSE_MS,
                                           .check = sim_check,
                                           .open = sim_open,
                                           .close = sim_close,

@@ -1,0 +1,284 @@
+/* Labels of one run in another, labels of a store, and asking anew: with the real programs.
+ * The group begins with a run of bandit and one of the crypt, whose stores and ledgers the
+ * tests read. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "launch/jsonline.h"
+#include "tests/support/harness.h"
+#include "tests/support/runner.h"
+
+static char dir[PATH_MAX_], minos[PATH_MAX_], port_flag[32];
+static char flag[8][PATH_MAX_ + 64];
+static int flags;
+
+/* "--NAME=DIR/FILE"; good for eight calls. */
+static const char *in(const char *name, const char *file)
+{
+    char *f = flag[flags++ % 8];
+
+    text_format(f, sizeof(flag[0]), "--%s=%s/%s", name, dir, file);
+    return f;
+}
+
+static void ends(int want, int code)
+{
+    if (code != want) {
+        fail_msg("exit code %d: %s", code, runner_output(dir));
+    }
+}
+
+static int train(const char *run, const char *env, const char *a, const char *b)
+{
+    return runner_run(dir, minos, "train", in("run-dir", run), env, port_flag,
+                      "--quiet", "--checkpoint-seconds=1", a, b, NULL);
+}
+
+static int label(const char *store, const char *out, const char *a, const char *b)
+{
+    return runner_run(dir, minos, "label", in("run-dir", store), in("out", out),
+                      port_flag, "--quiet", a, b, NULL);
+}
+
+static double summary(const char *run, const char *key)
+{
+    char path[PATH_MAX_ + 64], *json;
+    double n = -1;
+    size_t len;
+
+    text_format(path, sizeof(path), "%s/%s/summary.json", dir, run);
+    assert_int_equal(file_read(path, 1 << 20, &json, &len), ST_OK);
+    jsonline_number(json, key, &n);
+    mem_free(json);
+    return n;
+}
+
+static void audit_balances(const char *run)
+{
+    ends(0, runner_run(dir, minos, "audit", in("run-dir", run), NULL));
+}
+
+/* A number of `minos ledger stats --json`. */
+static double stats(const char *run, const char *key)
+{
+    double n = -1;
+
+    ends(0,
+         runner_run(dir, minos, "ledger", "stats", in("run-dir", run), "--json", NULL));
+    assert_true(jsonline_number(runner_output(dir), key, &n));
+    return n;
+}
+
+static bool is_there(const char *name)
+{
+    return file_exists(harness_path(dir, name));
+}
+
+static void a_run_with_another_ones_labels_asks_nothing(void **state)
+{
+    (void)state;
+    ends(0, train("b", "--env=bandit", "--steps=30000", in("labels-from", "a")));
+    assert_true(summary("b", "questions_asked") == 0);
+    assert_true(summary("b", "labels") == 12);
+    assert_true(summary("b", "verdicts_copied") == 12);
+    assert_true(summary("b", "verdicts_label") == 0);
+    audit_balances("b");
+    // Gone on with: what was taken is there, whatever became of where it was.
+    assert_int_equal(rename(harness_path(dir, "a"), harness_path(dir, "moved")), 0);
+    const int code = train("b", "--env=bandit", "--steps=60000", NULL);
+    assert_int_equal(rename(harness_path(dir, "moved"), harness_path(dir, "a")), 0);
+    ends(0, code);
+    assert_true(summary("b", "questions_asked") == 0);
+    assert_true(stats("b", "items") == 12);
+    assert_true(stats("b", "duplicates") == 0);
+    audit_balances("b");
+}
+
+static void
+labels_that_cannot_be_used_are_an_error_before_anything_is_made(void **state)
+{
+    (void)state;
+    ends(2, train("x", "--env=crypt-vault", "--steps=1000", in("labels-from", "a")));
+    assert_non_null(strstr(runner_output(dir), "12 of another environment"));
+    ends(2, train("x", "--env=bandit", "--goal=exploration", in("labels-from", "a")));
+    ends(2, train("x", "--env=bandit", "--steps=1000", in("labels-from", "nowhere")));
+    assert_non_null(strstr(runner_output(dir), "there is no ledger at"));
+    assert_false(is_there("x"));
+}
+
+static void relabel_asks_everything_once_more_and_not_again(void **state)
+{
+    (void)state;
+    ends(0, train("c", "--env=bandit", "--steps=30000", in("labels-from", "a")));
+    ends(0, train("c", "--env=bandit", "--steps=90000", "--relabel"));
+    assert_true(summary("c", "questions_asked") == 12);
+    assert_true(summary("c", "questions_duplicate") == 0);
+    assert_true(stats("c", "duplicates") == 12);
+    ends(0, train("c", "--env=bandit", "--steps=120000", NULL)); // relabel stays on
+    assert_true(summary("c", "questions_asked") == 12);
+    audit_balances("c");
+}
+
+static void a_store_is_labelled_once(void **state)
+{
+    (void)state;
+    ends(0, label("crypt", "l", NULL, NULL));
+    const double captions = summary("l", "captions_to_label");
+    assert_true(captions > 20);
+    assert_true(summary("l", "labelled") == captions);
+    assert_true(summary("l", "questions_asked") == captions);
+    assert_true(stats("l", "items") == captions);
+    audit_balances("l");
+    // The same again, and another labelling that knows of this one.
+    ends(0, label("crypt", "l", NULL, NULL));
+    assert_true(summary("l", "questions_asked") == 0);
+    ends(0, label("crypt", "l2", in("labels-from", "l"), NULL));
+    assert_true(summary("l2", "questions_asked") == 0);
+    assert_true(summary("l2", "labelled") == captions);
+    // And a training: it asks about what the store did not hold alone.
+    ends(0, train("d", "--env=crypt-vault", "--steps=4096", in("labels-from", "l")));
+    assert_true(summary("d", "verdicts_copied") == captions);
+    assert_true(stats("d", "duplicates") == 0);
+    audit_balances("d");
+}
+
+static void a_label_budget_ends_a_labelling_that_goes_on_later(void **state)
+{
+    (void)state;
+    ends(0, label("a", "m", "--label-budget=5", NULL));
+    assert_true(summary("m", "labelled") == 5);
+    assert_true(summary("m", "questions_asked") == 5);
+    ends(0, label("a", "m", NULL, NULL));
+    assert_true(summary("m", "labelled") == 12);
+    assert_true(summary("m", "questions_asked") == 7);
+    assert_true(stats("m", "duplicates") == 0);
+}
+
+static bool has_some(void *arg)
+{
+    char path[PATH_MAX_ + 64], *json;
+    double n = 0;
+    size_t len;
+
+    text_format(path, sizeof(path), "%s/%s/progress.json", dir, (const char *)arg);
+    if (!file_exists(path) || file_read(path, 1 << 20, &json, &len) != ST_OK) {
+        return false;
+    }
+    jsonline_number(json, "labelled", &n);
+    mem_free(json);
+    return n >= 4;
+}
+
+static void a_killed_labelling_asks_again_only_what_was_under_way(void **state)
+{
+    static char out[] = "k";
+    pid_t learner = 0;
+
+    (void)state;
+    const pid_t pid = runner_start(dir, minos, "label", in("run-dir", "crypt"),
+                                   in("out", out), port_flag, "--quiet", "--judge=sim",
+                                   "--sim-latency=0.2", "--credits=32", NULL);
+    assert_true(runner_wait_for(has_some, out, 30000));
+    assert_int_equal(runner_count("minos-learner", in("run-dir", out), &learner), 1);
+    assert_int_equal(kill(learner, SIGKILL), 0);
+    ends(0, runner_wait(pid, 100000));
+    const double captions = summary(out, "captions_to_label");
+    assert_true(summary(out, "starts") == 2);
+    assert_true(summary(out, "labelled") == captions);
+    assert_true(stats(out, "items") == captions);
+    assert_true(stats(out, "duplicates") <= 32);
+    assert_true(summary(out, "questions_asked") < captions);
+    assert_true(summary(out, "questions_duplicate") == 0);
+}
+
+static void what_minos_label_cannot_use_is_told_at_once(void **state)
+{
+    (void)state;
+    ends(2, runner_run(dir, minos, "label", in("run-dir", "a"), NULL));
+    assert_non_null(strstr(runner_output(dir), "--out"));
+    ends(2, label("nowhere", "x", NULL, NULL));
+    ends(2, label("a", "x", "--goal=tresure", NULL));
+    assert_non_null(strstr(runner_output(dir), "treasure"));
+    ends(2, label("a", "x", "--env=crypt-vault", NULL));
+    ends(2, label("a", "x", "--judge=nobody", NULL));
+    ends(2, label("a", "crypt", NULL, NULL));
+    assert_non_null(strstr(runner_output(dir), "neither empty nor"));
+    assert_false(is_there("x"));
+    assert_true(summary("crypt", "env_steps") > 0); // untouched
+}
+
+static void ledgers_are_grepped_exported_imported_and_merged(void **state)
+{
+    char a[PATH_MAX_], file[PATH_MAX_], copy[PATH_MAX_], all[PATH_MAX_];
+
+    (void)state;
+    text_format(a, sizeof(a), "%s/a", dir);
+    text_format(file, sizeof(file), "%s/a.jsonl", dir);
+    text_format(copy, sizeof(copy), "%s/copy", dir);
+    text_format(all, sizeof(all), "%s/all", dir);
+    ends(0, runner_run(dir, minos, "ledger", "grep", a, "--regex=^The .* bolt", NULL));
+    assert_non_null(strstr(runner_output(dir), "The first bolt slides back."));
+    assert_null(strstr(runner_output(dir), "Nothing happens."));
+    ends(1, runner_run(dir, minos, "ledger", "grep", a, "--text=bolt",
+                       "--verdict=refused", NULL));
+    ends(2, runner_run(dir, minos, "ledger", "grep", a, "--verdict=maybe", NULL));
+    ends(2, runner_run(dir, minos, "ledger", "grep", a, "--regex=(", NULL));
+    ends(0, runner_run(dir, minos, "ledger", "export", a, in("out", "a.jsonl"), NULL));
+    ends(0, runner_run(dir, minos, "ledger", "import", file, in("out", "copy"), NULL));
+    ends(0, runner_run(dir, minos, "ledger", "merge", a, file, copy, in("out", "all"),
+                       NULL));
+    assert_non_null(strstr(runner_output(dir), "merged 12 of 36 verdicts"));
+    // A training takes each of them.
+    ends(0, train("f", "--env=bandit", "--steps=4096", in("labels-from", "a.jsonl")));
+    assert_true(summary("f", "questions_asked") == 0);
+    ends(0, train("g", "--env=bandit", "--steps=4096", in("labels-from", "all")));
+    assert_true(summary("g", "questions_asked") == 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    text_format(port_flag, sizeof(port_flag), "--port=%d", runner_free_port());
+    return 0;
+}
+
+static int make_runs(void **state)
+{
+    (void)set_up(state);
+    ends(0, train("a", "--env=bandit", "--steps=60000", NULL));
+    assert_true(summary("a", "labels") == 12);
+    ends(0, train("crypt", "--env=crypt-vault", "--steps=20000", "--reward=count"));
+    return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, set_up)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_run_with_another_ones_labels_asks_nothing),
+        TEST(labels_that_cannot_be_used_are_an_error_before_anything_is_made),
+        TEST(relabel_asks_everything_once_more_and_not_again),
+        TEST(a_store_is_labelled_once),
+        TEST(a_label_budget_ends_a_labelling_that_goes_on_later),
+        TEST(a_killed_labelling_asks_again_only_what_was_under_way),
+        TEST(what_minos_label_cannot_use_is_told_at_once),
+        TEST(ledgers_are_grepped_exported_imported_and_merged),
+    };
+
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]);
+    }
+    text_format(dir, sizeof(dir), "%s", harness_make_dir());
+    text_format(minos, sizeof(minos), "%s/minos", getenv("MINOS_BIN"));
+    const int failed = cmocka_run_group_tests(tests, make_runs, NULL);
+    harness_remove_dir(dir);
+    return failed;
+}

@@ -82,6 +82,7 @@ static void open_rank(struct twin *t, uint32_t rank)
         .label_budget = t->label_budget,
         .label_budget_hour = t->label_budget_hour,
         .consistency_share = t->consistency_share,
+        .relabel_serial = t->relabel_serial,
         .judge_alarm = 0.2,
         .cursor = k->cursor,
         .older_cursor = k->cursor,

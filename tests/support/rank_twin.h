@@ -44,7 +44,7 @@ struct twin {
     char dir[512];
     uint32_t ranks, start;
     int segment_steps, state_floats;
-    uint64_t store_bytes, label_budget, label_budget_hour;
+    uint64_t store_bytes, label_budget, label_budget_hour, relabel_serial;
     double consistency_share;
     bool unlabelled; // the reward needs no labels
     struct twin_rank rank[TWIN_RANKS];

@@ -116,6 +116,7 @@ enum status feeder_new(const struct feeder_plan *plan, struct feeder **out)
           plan->new_in_segment <= plan->segment_steps &&
           plan->captions <= FEEDER_CAPTIONS);
     f->plan = *plan;
+    f->plan.caption = plan->caption != NULL ? plan->caption : feeder_caption;
     f->codec = codec_new();
     (void)text_format((char *)f->self.id, sizeof(f->self.id), "Afeeder.%016llx",
                       (unsigned long long)plan->nonce);
@@ -144,6 +145,12 @@ void feeder_free(struct feeder *f)
 struct feeder_counters *feeder_counters(struct feeder *f)
 {
     return &f->counters;
+}
+
+void feeder_allow(struct feeder *f, uint64_t captions)
+{
+    CHECK(captions <= FEEDER_CAPTIONS);
+    f->plan.captions = captions;
 }
 
 void feeder_wait(struct feeder *f, int timeout_ms)
@@ -197,7 +204,7 @@ static int fill_texts(struct feeder *f, uint64_t seq)
     int n = 0;
 
     while (n < f->plan.new_in_segment && first + (uint64_t)n < f->plan.captions) {
-        const size_t len = feeder_caption(first + (uint64_t)n, f->words[n]);
+        const size_t len = f->plan.caption(first + (uint64_t)n, f->words[n]);
         const int8_t truth = (int8_t)(f->words[n][4] == 'c'); // climbs, closes, circles
         f->text[n + 1] = (struct segment_text){bytes_of(f->words[n], len), truth, truth,
                                                (uint8_t)truth};
@@ -237,12 +244,17 @@ static bool send_segment(struct feeder *f, uint64_t seq)
     return bus_send(f->socket, NULL, codec_encode_segment(f->codec, &fill)) == ST_OK;
 }
 
+/* Whether the next one is due: it has captions to tell, or is sent again. */
+static bool has_more(const struct feeder *f)
+{
+    return f->plan.new_in_segment == 0 || f->next < f->counters.segments ||
+           f->next * (uint64_t)f->plan.new_in_segment < f->plan.captions;
+}
+
 static void send_segments(struct feeder *f, int most)
 {
-    const uint64_t each = (uint64_t)f->plan.new_in_segment;
-
     for (int i = 0;
-         i < most && f->next < f->window &&
+         i < most && f->next < f->window && has_more(f) &&
          f->next - f->acknowledged < UNDER_WAY_MOST && send_segment(f, f->next);
          i++) {
         f->sent_ns[f->next % UNDER_WAY_MOST] = clock_ns(f->plan.clock);
@@ -251,7 +263,7 @@ static void send_segments(struct feeder *f, int most)
             f->counters.segments = f->next;
         }
     }
-    const uint64_t all = f->counters.segments * each;
+    const uint64_t all = f->counters.segments * (uint64_t)f->plan.new_in_segment;
     f->counters.captions = all < f->plan.captions ? all : f->plan.captions;
 }
 
@@ -361,9 +373,6 @@ enum status feeder_step(struct feeder *f, int most)
         f->beat_ms = now;
         say(f, FRAME_BEAT);
     }
-    if (f->plan.new_in_segment == 0 || f->counters.captions < f->plan.captions ||
-        f->next < f->counters.segments) {
-        send_segments(f, most);
-    }
+    send_segments(f, most);
     return ST_OK;
 }

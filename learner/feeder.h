@@ -26,6 +26,8 @@ struct feeder_plan {
         captions; // distinct ones in all, at most FEEDER_CAPTIONS; then it is silent
     int new_in_segment; // of them in each segment, at most segment_steps; 0: segments
                         // without captions, and no end
+    // Writes the n-th caption, returns its length; NULL: feeder_caption().
+    size_t (*caption)(uint64_t n, char out[FEEDER_TEXT_MAX]);
     uint64_t nonce;
 };
 
@@ -46,6 +48,8 @@ MUST_USE enum status feeder_step(struct feeder *f, int most);
 /* Sleeps until a frame comes, at most timeout_ms. */
 void feeder_wait(struct feeder *f, int timeout_ms);
 struct feeder_counters *feeder_counters(struct feeder *f);
+/* From now on so many distinct captions in all. */
+void feeder_allow(struct feeder *f, uint64_t captions);
 
 /* Writes the n-th caption, n < FEEDER_CAPTIONS; returns its length. No two are alike; they
  * are made of 192 words, so that each has a form of its own (asking.h). */

@@ -22,25 +22,32 @@ enum { ARGS_MAX = 64, LOOK_MS = 20, FILE_MS = 20000, RUN_MS = 60000 };
 
 extern char **environ;
 
-static pid_t start(const char *dir, const char *program, va_list args)
+pid_t runner_spawn(const char *dir, char *const argv[])
 {
     posix_spawn_file_actions_t files;
-    char out[1024], *argv[ARGS_MAX];
-    int count = 0;
+    char out[1024];
     pid_t pid;
 
-    argv[count++] = (char *)(uintptr_t)program;
-    while ((argv[count] = va_arg(args, char *)) != NULL) {
-        CHECK(++count < ARGS_MAX);
-    }
     CHECK(text_format(out, sizeof(out), "%s/out", dir));
     CHECK(posix_spawn_file_actions_init(&files) == 0);
     CHECK(posix_spawn_file_actions_addopen(
               &files, 1, out, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666) == 0);
     CHECK(posix_spawn_file_actions_adddup2(&files, 1, 2) == 0);
-    CHECK(posix_spawnp(&pid, program, &files, NULL, argv, environ) == 0);
+    CHECK(posix_spawnp(&pid, argv[0], &files, NULL, argv, environ) == 0);
     posix_spawn_file_actions_destroy(&files);
     return pid;
+}
+
+static pid_t start(const char *dir, const char *program, va_list args)
+{
+    char *argv[ARGS_MAX];
+    int count = 0;
+
+    argv[count++] = (char *)(uintptr_t)program;
+    while ((argv[count] = va_arg(args, char *)) != NULL) {
+        CHECK(++count < ARGS_MAX);
+    }
+    return runner_spawn(dir, argv);
 }
 
 pid_t runner_start(const char *dir, const char *program, ...)

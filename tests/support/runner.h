@@ -9,6 +9,8 @@
 
 /* Starts a program with arguments up to NULL, stdout and stderr into DIR/out. */
 pid_t runner_start(const char *dir, const char *program, ...);
+/* The same from a list, the program first and NULL last. */
+pid_t runner_spawn(const char *dir, char *const argv[]);
 /* Waits for its end; kills it after `most_ms`: -1. The exit code, 128 + signal. */
 int runner_wait(pid_t pid, uint64_t most_ms);
 /* runner_start() and runner_wait() of 60 s. */

@@ -7,9 +7,11 @@ latencies and with whatever misbehaviour is wanted. No model runs behind it.
 
 --state is rewritten after each change with the ports and counts as one flat JSON object;
 --log gets a line for each request. Both tell whether the right key came, never the key.
---sequence=429,ok,500 misbehaves request by request, and well after its end; --misbehave
-is the share of requests that misbehave after that, in one of --kinds each. Chance depends
-on --seed, the request's bytes and how often the same bytes came, not on their order.
+--when="TEXT=KIND*N" misbehaves the first N times (without *N: always) that a caption with
+TEXT in it comes, and may be given often; --sequence=429,ok,500 request by request, and well
+after its end; --misbehave is the share of the other requests that misbehave, in one of
+--kinds each. Chance depends on --seed, the request's bytes and how often the same bytes
+came, not on their order.
 """
 import argparse
 import asyncio
@@ -51,17 +53,25 @@ class Server:
         self.stats.update((kind, 0) for kind in faults.names())
         self.sequence = [k for k in options.sequence.split(",") if k]
         self.kinds = [k for k in options.kinds.split(",") if k]
-        for kind in self.sequence + self.kinds:
+        self.whens = [self.parse_when(text) for text in options.when]
+        used = self.sequence + self.kinds + [when[1] for when in self.whens]
+        for kind in used:
             if kind != "ok" and not faults.is_known(kind):
                 sys.exit(f"standin.py: {kind} is no misbehaviour; there are ok, "
                          + ", ".join(faults.names()))
-        self.bomb = faults.make_bomb() if "bomb" in self.sequence + self.kinds else b""
+        self.bomb = faults.make_bomb() if "bomb" in used else b""
         self.places = asyncio.Semaphore(options.parallel)
         self.seen = {}  # digest of a request -> how often it came
         self.began = time.monotonic()
         self.log = open(options.log, "a", buffering=1) if options.log else None
         self.port = self.other_port = 0
         self.dirty = True
+
+    @staticmethod
+    def parse_when(text):
+        word, _, kind = text.rpartition("=")
+        kind, _, times = kind.partition("*")
+        return [word.encode("latin-1"), kind, int(times) if times else 1 << 30]
 
     # ---- what is told outside ----
 
@@ -91,7 +101,11 @@ class Server:
         nth = self.seen[digest] = self.seen.get(digest, 0) + 1
         return random.Random(f"{self.options.seed} {digest.hex()} {nth}")
 
-    def misbehaviour(self, chance, n):
+    def misbehaviour(self, chance, n, captions):
+        for when in self.whens:
+            if when[2] > 0 and any(when[0] in c for c in captions):
+                when[2] -= 1
+                return when[1]
         if n < len(self.sequence):
             return self.sequence[n]
         if self.kinds and chance.random() < self.options.misbehave:
@@ -167,26 +181,27 @@ class Server:
         return response(200, body)
 
     async def serve_post(self, c, request, row):
-        chance = self.chance_of(request)
-        kind = row["kind"] = self.misbehaviour(chance, self.stats["requests"] - 1)
         refused = self.check_key(request)
+        number = self.stats["requests"] - 1
+        asked = None
         if refused is None:
             try:
                 asked = self.mind.read(request.path, request.body)
+                row["captions"] = [t.decode("latin-1") for t in asked.captions]
+                self.count("chat" if asked.chat else "completions")
+                self.count("follow_ups", asked.follow_up)
+                refused = self.refusal(asked)
             except Unreadable as why:
                 self.count("unreadable")
                 row["why"] = str(why)
                 refused = error(400, str(why), "invalid_request_error")
-        if refused is None:
-            self.count("chat" if asked.chat else "completions")
-            self.count("follow_ups", asked.follow_up)
-            refused = self.refusal(asked)
         if refused is not None:
             row["kind"] = "refused"
             return await faults.send(c, refused)
+        chance = self.chance_of(request)
+        kind = row["kind"] = self.misbehaviour(chance, number, asked.captions)
         if asked.structured:
             self.count(asked.structured)
-        row["captions"] = [t.decode("latin-1") for t in asked.captions]
         if kind != "ok":
             self.count(kind)
         async with self.places:
@@ -319,6 +334,7 @@ def parse():
     add("--misbehave", type=float, default=0.0, help="share of requests")
     add("--kinds", default=",".join(faults.names()))
     add("--sequence", default="")
+    add("--when", action="append", default=[])
     add("--key", default="", help="the API key that must come; empty: any or none")
     add("--model", default="", help="the one model it has; empty: any name")
     add("--schema", choices=("accept", "refuse", "ignore"), default="accept")

@@ -11,6 +11,7 @@ CLASSES = {"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-
            "lower": "a-z", "space": " \\t\\n\\r\\f\\v", "blank": " \\t",
            "punct": "!-/:-@\\[-`{-~", "xdigit": "0-9A-Fa-f", "cntrl": "\\x00-\\x1f\\x7f",
            "graph": "!-~", "print": " -~"}
+REMINDER = "Your answer could not be read."
 SURE = 0.97  # of the answer, where log-probabilities are asked for
 
 
@@ -172,7 +173,7 @@ class Mind:
         except (ValueError, KeyError, TypeError) as why:
             raise Unreadable(f"not a request of this protocol: {why}") from None
         asked = Asked(chat, body)
-        asked.follow_up = answered
+        asked.follow_up = answered or REMINDER in said[-1]
         asked.captions = read_captions("\n".join(said))
         goals = [g for g in re.findall(r"^Goal: (.*)$", "\n".join(told), re.MULTILINE)
                  if g in self.goals]

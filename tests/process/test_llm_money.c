@@ -1,0 +1,236 @@
+/* What an llm judge may spend and whom it trusts with the key: budgets hold over kill -9,
+ * and nobody but the judge and its server ever sees the key. */
+
+#include "tests/support/llm_stage.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "tests/support/runner.h"
+
+enum { CAPTIONS = 300, KILLS = 4, PATIENCE_MS = 20000, ENVIRONMENT_MOST = 1 << 20 };
+
+static const char key[] = "sk-only-for-the-judge-5b1e77d0";
+static struct llm_stage s;
+
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static size_t write_caption(uint64_t n, char out[FEEDER_TEXT_MAX])
+{
+    text_format(out, FEEDER_TEXT_MAX, "You climb to shelf %llu.",
+                (unsigned long long)n);
+    return strlen(out);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    llm_stage_open(&s, write_caption);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    llm_stage_close(&s);
+    return 0;
+}
+
+static bool has_spent(struct llm_stage *stage, void *arg)
+{
+    (void)arg;
+    return strstr(llm_stage_judge_says(stage), "LLM-BUDGET") != NULL;
+}
+
+struct spent {
+    double requests, tokens;
+    uint64_t told_requests, told_tokens; // by the ledger
+};
+
+static bool add_entry(void *ctx, const struct ledger_entry *e)
+{
+    struct spent *spent = ctx;
+
+    spent->told_requests += e->requests;
+    spent->told_tokens += e->tokens_in + e->tokens_out;
+    return true;
+}
+
+/* Kills the judge amid its work a few times, then lets it come to the end of its budget. */
+static struct spent spend(const char *budget, const char *more)
+{
+    struct spent spent = {0};
+
+    llm_stage_serve(&s, OPTIONS("--median=0.03", "--tail=0.2"));
+    llm_stage_tell(&s, CAPTIONS);
+    for (int i = 0; i <= KILLS; i++) {
+        llm_stage_judge(
+            &s, NULL, OPTIONS("--llm-inflight=4", "--judge-deadline=5", budget, more));
+        if (i < KILLS) {
+            llm_stage_play(&s, 400);
+            llm_stage_kill_judge(&s);
+        }
+    }
+    if (!llm_stage_until(&s, has_spent, NULL, PATIENCE_MS)) {
+        fail_msg("%g requests, %g tokens, and more may come: %s",
+                 llm_stage_state(&s, "requests"), llm_stage_state(&s, "tokens_in"),
+                 llm_stage_judge_says(&s));
+    }
+    llm_stage_play(&s, 1000);
+    spent.requests = llm_stage_state(&s, "requests");
+    spent.tokens = llm_stage_state(&s, "tokens_in") + llm_stage_state(&s, "tokens_out");
+    llm_stage_play(&s, 1000);
+    assert_true(llm_stage_state(&s, "requests") == spent.requests);
+    llm_stage_read(&s, add_entry, &spent);
+    assert_true((double)spent.told_requests <= spent.requests);
+    assert_true((double)spent.told_tokens <= spent.tokens);
+    // Asking has ended; the run goes on.
+    const uint64_t before = feeder_counters(s.feeder)->acknowledged;
+    llm_stage_tell(&s, CAPTIONS + 64);
+    llm_stage_play(&s, 2000);
+    assert_true(feeder_counters(s.feeder)->acknowledged > before);
+    return spent;
+}
+
+static void a_budget_of_requests_holds_over_kill_9(void **state)
+{
+    (void)state;
+    const struct spent spent = spend("--request-budget=120", "--llm-retries=1");
+    assert_true(spent.requests <= 120);
+    assert_true(spent.requests > 40);
+}
+
+static void a_budget_of_tokens_holds_over_kill_9(void **state)
+{
+    (void)state;
+    const struct spent spent = spend("--token-budget=60000", "--llm-retries=1");
+    assert_true(spent.tokens <= 60000);
+    assert_true(spent.tokens > 20000);
+}
+
+static void a_budget_of_an_hour_is_one_of_requests_too(void **state)
+{
+    (void)state;
+    const struct spent spent = spend("--request-budget-hour=100", "--llm-retries=1");
+    // The hour may have turned meanwhile: then it is the next one's, too.
+    assert_true(spent.requests <= 200);
+    assert_true(spent.requests > 30);
+}
+
+/* ---- the key ---- */
+
+/* Whether a process of this run but `not` holds the key in its environment; its pid. */
+static bool any_environment_has(const char *text, pid_t not, pid_t *who)
+{
+    static char data[ENVIRONMENT_MOST];
+    DIR *proc = opendir("/proc");
+    const struct dirent *e;
+    bool found = false;
+
+    assert_non_null(proc);
+    while (!found && (e = readdir(proc)) != NULL) {
+        char path[64], line[8192];
+        const int pid = atoi(e->d_name);
+        text_format(path, sizeof(path), "/proc/%.20s/cmdline", e->d_name);
+        FILE *f = pid > 0 && pid != not ? fopen(path, "re") : NULL;
+        if (f == NULL) {
+            continue;
+        }
+        const size_t n = fread(line, 1, sizeof(line), f);
+        fclose(f);
+        if (memmem(line, n, s.run, strlen(s.run)) == NULL) {
+            continue;
+        }
+        assert_null(memmem(line, n, text, strlen(text)));
+        text_format(path, sizeof(path), "/proc/%.20s/environ", e->d_name);
+        f = fopen(path, "re");
+        if (f != NULL) {
+            const size_t len = fread(data, 1, sizeof(data), f);
+            found = memmem(data, len, text, strlen(text)) != NULL;
+            *who = pid;
+            fclose(f);
+        }
+    }
+    closedir(proc);
+    return found;
+}
+
+static bool has_labels(struct llm_stage *stage, void *arg)
+{
+    (void)arg;
+    return llm_stage_progress(stage, "labels") >= 4;
+}
+
+static const char *process_name(pid_t pid)
+{
+    static char name[64];
+    char path[64];
+
+    text_format(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    FILE *f = fopen(path, "re");
+    name[0] = '\0';
+    if (f != NULL) {
+        name[fread(name, 1, sizeof(name) - 1, f)] = '\0';
+        fclose(f);
+    }
+    return name;
+}
+
+static void minos_train_gives_the_key_to_its_judges_alone(void **state)
+{
+    char minos[STAGE_PATH], run_flag[STAGE_PATH], url[64], port[32], out[STAGE_PATH],
+        where[STAGE_PATH];
+    pid_t who = 0;
+
+    (void)state;
+    llm_stage_serve(&s,
+                    OPTIONS("--median=0.02", "--key=sk-only-for-the-judge-5b1e77d0"));
+    text_format(s.run, sizeof(s.run), "%s/train",
+                s.dir); // another run than the feeder's
+    text_format(run_flag, sizeof(run_flag), "--run-dir=%s", s.run);
+    text_format(minos, sizeof(minos), "%s/minos", getenv("MINOS_BIN"));
+    text_format(url, sizeof(url), "--llm-url=http://127.0.0.1:%d/v1", s.port);
+    text_format(port, sizeof(port), "--port=%d", runner_free_port());
+    text_format(out, sizeof(out), "%s/minos", s.dir);
+    assert_int_equal(file_make_dirs(out), ST_OK);
+    assert_int_equal(setenv("OPENAI_API_KEY", key, 1), 0);
+    const pid_t run = runner_start(out, minos, "train", run_flag, port, "--env=chain",
+                                   "--actors=1", "--ranks=1", "--judge=llm", url,
+                                   "--llm-model=any", "--steps=100000000", NULL);
+    assert_int_equal(unsetenv("OPENAI_API_KEY"), 0);
+    if (!llm_stage_until(&s, has_labels, NULL, PATIENCE_MS)) {
+        kill(run, SIGKILL);
+        fail_msg("no labels: %s", runner_output(out));
+    }
+    assert_true(llm_stage_state(&s, "key_right") >= 4);
+    // The supervisor has it from its caller, to hand it on; nobody else.
+    if (any_environment_has(key, run, &who)) {
+        kill(run, SIGINT);
+        fail_msg("%s has the key in its environment", process_name(who));
+    }
+    assert_int_equal(kill(run, SIGINT), 0);
+    assert_int_equal(runner_wait(run, 30000), 0);
+    if (llm_stage_finds(&s, key, where)) {
+        fail_msg("the key stands in %s", where);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_budget_of_requests_holds_over_kill_9),
+        TEST(a_budget_of_tokens_holds_over_kill_9),
+        TEST(a_budget_of_an_hour_is_one_of_requests_too),
+        TEST(minos_train_gives_the_key_to_its_judges_alone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

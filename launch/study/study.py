@@ -4,6 +4,7 @@ curves out of them.
 
     study.py run LIST [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
     study.py table LIST [...] [--columns=depth_2,depth,experience,scout]   Markdown
+    study.py judges LIST [...]              Markdown: what was asked, answered and paid
     study.py plot LIST --out=FILE.svg [--only=REGEX]
     study.py labels FILE --out=FILE.svg      what minos bench label-budget printed
 
@@ -15,6 +16,12 @@ from its checkpoint the next time.
 A line of LIST is `ROW SEEDS OPTIONS...`, SEEDS being like 1-5 or 1,3. `common OPTIONS...`
 holds for the rows after it, `eval OPTIONS...` is for minos eval (played twice, with
 sampled and with greedy actions). Empty lines and lines that begin with # are skipped.
+
+`with COMMAND...` starts a program from the top of the tree beside each run of the rows
+after it and ends it behind the run, such as a server that judges need. {seed} in it is the
+row's seed, {state} a file that the program writes once it is ready, JSON of numbers, which
+are kept with the result as it is in the end (of the last part of a run that was stopped and
+went on). `with` alone starts nothing any more.
 """
 import argparse
 import json
@@ -33,7 +40,13 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 CURVE_POINTS = 120
 SUMMARY = ("env_steps", "seconds", "sps", "episodes", "success_rate", "return_mean",
            "labels", "questions_asked", "questions_duplicate", "captions",
-           "policy_lag_p50", "policy_lag_p99", "peak_anon_mb", "blas_core", "entropy")
+           "policy_lag_p50", "policy_lag_p99", "peak_anon_mb", "blas_core", "entropy",
+           "verdicts_label", "verdicts_abstain", "verdicts_unparseable",
+           "verdicts_timeout", "verdicts_refused", "verdicts_overload", "verdicts_late",
+           "judge_requests", "judge_cost", "tokens_in", "tokens_out",
+           "judge_p50_ms", "judge_p99_ms", "progress_delay_p50_ms",
+           "progress_delay_p99_ms", "judge_cpu_share")
+READY_SECONDS = 20
 
 
 def die(text):
@@ -52,8 +65,8 @@ def parse_seeds(text, where):
 
 
 def read_list(path):
-    """[(row, seed, options)], and the options of eval."""
-    common, evaluation, runs = [], [], []
+    """[(row, seed, options, beside)], and the options of eval."""
+    common, evaluation, runs, beside = [], [], [], []
     if not os.path.exists(path):
         die(f"there is no {path}")
     with open(path) as f:
@@ -65,11 +78,13 @@ def read_list(path):
                 common = words[1:]
             elif words[0] == "eval":
                 evaluation = words[1:]
+            elif words[0] == "with":
+                beside = words[1:]
             elif len(words) < 2:
                 die(f"{path}:{n}: a row needs seeds")
             else:
                 for seed in parse_seeds(words[1], f"{path}:{n}"):
-                    runs.append((words[0], seed, common + words[2:]))
+                    runs.append((words[0], seed, common + words[2:], beside))
     return runs, evaluation
 
 
@@ -170,10 +185,57 @@ def call(command, deadline):
         return None
 
 
-def run_one(args, row, seed, options, evaluation, deadline):
+class Beside:
+    """A program beside a run; numbers() are its state's."""
+
+    def __init__(self, words, seed, run):
+        self.state = os.path.abspath(run) + ".beside.json"
+        self.child = None
+        if os.path.exists(self.state):
+            os.remove(self.state)
+        if not words:
+            return
+        command = [w.replace("{seed}", str(seed)).replace("{state}", self.state)
+                   for w in words]
+        self.child = subprocess.Popen(command, cwd=TOP, start_new_session=True)
+        end = time.monotonic() + READY_SECONDS
+        while any("{state}" in w for w in words) and not os.path.exists(self.state):
+            if self.child.poll() is not None or time.monotonic() > end:
+                self.stop()
+                die(f"{shlex.join(command)} did not get ready")
+            time.sleep(0.05)
+
+    def stop(self):
+        if self.child is not None and self.child.poll() is None:
+            self.child.terminate()
+            self.child.wait()
+
+    def numbers(self):
+        if not os.path.exists(self.state):
+            return {}
+        with open(self.state) as f:
+            state = json.load(f)
+        return {k: v for k, v in state.items() if isinstance(v, (int, float))}
+
+
+def run_one(args, run_of, evaluation, deadline):
     """The result of one run, or None when the time was up."""
+    row, seed, options, words = run_of
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", row)
     run = os.path.join(args.work, f"{name}-{seed}")
+    beside = Beside(words, seed, run)
+    try:
+        result = train_one(args, row, seed, options, run, deadline)
+    finally:
+        beside.stop()
+    if result is None:
+        return None
+    if words:
+        result["beside"] = beside.numbers()
+    return eval_one(args, result, run, evaluation, deadline)
+
+
+def train_one(args, row, seed, options, run, deadline):
     minos = os.path.join(args.bin, "minos")
     train = [minos, "train", f"--run-dir={run}", f"--seed={seed}", "--quiet"] + options
     began = time.time()
@@ -187,6 +249,11 @@ def run_one(args, row, seed, options, evaluation, deadline):
     with open(os.path.join(run, "summary.json")) as f:
         summary = json.load(f)
     result["summary"] = {k: summary[k] for k in SUMMARY if k in summary}
+    return result
+
+
+def eval_one(args, result, run, evaluation, deadline):
+    minos = os.path.join(args.bin, "minos")
     for kind in ("sampled", "greedy"):
         command = [minos, "eval", f"--run-dir={run}"] + evaluation
         done = call(command + (["--greedy"] if kind == "greedy" else []), deadline + 600)
@@ -205,13 +272,14 @@ def cmd_run(args):
     for path in args.lists:
         runs, evaluation = read_list(path)
         out = results_path(path)
-        for row, seed, options in runs:
+        for run in runs:
+            row, seed = run[:2]
             if (row, seed) in read_results(out) or not re.search(args.only, row):
                 continue
             if time.monotonic() >= deadline:
                 return 0
             print(f"{time.strftime('%H:%M:%S')} {row} seed {seed}", flush=True)
-            result = run_one(args, row, seed, options, evaluation, deadline)
+            result = run_one(args, run, evaluation, deadline)
             if result is None:
                 print("time is up; the run under way goes on the next time")
                 return 0
@@ -243,7 +311,7 @@ def grouped(args):
     rows = {}
     for path in args.lists:
         found = read_results(results_path(path))
-        for row, seed, _ in read_list(path)[0]:
+        for row, seed, _, _ in read_list(path)[0]:
             if (row, seed) in found and re.search(args.only, row):
                 rows.setdefault(row, []).append(found[row, seed])
     return rows
@@ -292,6 +360,34 @@ def table_of_means(args, names):
             each = ", ".join("%.3g" % v for v in values)
             cells.append(f"{mean(values, '%.3g')} ({each}; ±{mean(wide, '%.2g')} each)")
         print(f"| {row} | {len(results)} | " + " | ".join(cells) + " |")
+    return 0
+
+
+FAILURES = ("unparseable", "timeout", "overload", "refused", "abstain")
+
+
+def cmd_judges(args):
+    """Sums over seeds for counts, means for the rest."""
+    print("| row | seeds | labels | answers/s | requests | failed ("
+          + ", ".join(FAILURES) + ") | late | duplicates | first sight to label of progress "
+          "p50, p99 s | tokens in, out | cost | steps/s |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    for row, results in grouped(args).items():
+        def of(key):
+            return column(results, "summary", key)
+
+        answers = sum(sum(of("verdicts_" + kind)) for kind in FAILURES + ("label",))
+        failed = [sum(of("verdicts_" + kind)) for kind in FAILURES]
+        print(f"| {row} | {len(results)} | {sum(of('labels')):.0f} "
+              f"| {answers / max(1e-9, sum(of('seconds'))):.1f} "
+              f"| {sum(of('judge_requests')):.0f} "
+              f"| {sum(failed):.0f} ({', '.join('%.0f' % n for n in failed)}) "
+              f"| {sum(of('verdicts_late')):.0f} | {sum(of('questions_duplicate')):.0f} "
+              f"| {mean([ms / 1000 for ms in of('progress_delay_p50_ms')], '%.2f')}, "
+              f"{mean([ms / 1000 for ms in of('progress_delay_p99_ms')], '%.1f')} "
+              f"| {sum(of('tokens_in')):.0f}, {sum(of('tokens_out')):.0f} "
+              f"| {sum(of('judge_cost')):.2f} "
+              f"| {mean(of('sps'), '%.0f')} |")
     return 0
 
 
@@ -370,7 +466,7 @@ def cmd_labels(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("run", "table", "plot", "labels"))
+    parser.add_argument("command", choices=("run", "table", "judges", "plot", "labels"))
     parser.add_argument("lists", nargs="+", metavar="LIST")
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--only", default="")
@@ -380,7 +476,7 @@ def main():
     parser.add_argument("--columns", default="")
     args = parser.parse_args()
     try:
-        return {"run": cmd_run, "table": cmd_table, "plot": cmd_plot,
+        return {"run": cmd_run, "table": cmd_table, "judges": cmd_judges, "plot": cmd_plot,
                 "labels": cmd_labels}[args.command](args)
     except KeyboardInterrupt:
         return 130

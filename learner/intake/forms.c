@@ -10,10 +10,10 @@
 enum {
     WORD_SLOTS = 2 * FORMS_WORDS,
     FORM_SLOTS = 2 * FORMS_MOST,
-    PLACES = 16384, // places in texts where words were counted
-    WAYS = 4,       // of which so many share a hash
-    NOVEL_MOST = 8, // captions of never met words at one place, then such are rare
-    AGEING = 65536, // captions between two rounds that make room for words
+    PLACES = 16384,  // places in texts where words were counted
+    WAYS = 4,        // of which so many share a hash
+    NOVEL_MOST = 64, // captions of never met words at one place, then such are rare
+    AGEING = 65536,  // captions between two rounds that make room for words
     TOKENS_MOST = SEGMENT_TEXT_MAX,
     ROUNDS = 4 // a caption's words turn rare one after the other
 };

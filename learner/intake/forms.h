@@ -9,7 +9,7 @@
  *
  * A word is rare where it stands in a slot: a place at which, between the same words, 8
  * different ones have stood ("You hit the mangy *"). It is rare, too, when it has never
- * been met before, at a place where 8 captions have said as much; and when there is no room
+ * been met before, at a place where 64 captions have said as much; and when there is no room
  * for it among the WORDS that occur in the most distinct captions. So a stream of endless
  * novelty makes a handful of forms whatever it consists of, and a kind of message that is
  * new is a form of its own.

@@ -222,7 +222,10 @@ static bool block_of(int64_t left, uint64_t need, uint64_t used, uint64_t limit,
     const uint64_t room = limit == UINT64_MAX ? UINT64_MAX
                           : limit > used      ? limit - used
                                               : 0;
-    const uint64_t share = limit / BLOCK_SHARE < most ? limit / BLOCK_SHARE : most;
+    // Where nothing is limited the block is what is written down at a time, no more.
+    const uint64_t share = limit == UINT64_MAX          ? 16 * most
+                           : limit / BLOCK_SHARE < most ? limit / BLOCK_SHARE
+                                                        : most;
     const uint64_t lacks = left >= 0 && (uint64_t)left >= need ? 0
                            : left < 0                          ? need + (uint64_t)-left
                                                                : need - (uint64_t)left;

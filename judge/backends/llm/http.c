@@ -1,16 +1,25 @@
 #include "judge/backends/llm/http.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
-enum { HEADERS_MOST = 65536, CONNECT_MS = 10000, KEY_LINE_MAX = 4096 + 64 };
+enum {
+    HEADERS_MOST = 65536,
+    EVENTS = 256,
+    CONNECT_MS = 10000,
+    KEY_LINE_MAX = 4096 + 64
+};
 
 struct handle {
     CURL *easy;
@@ -24,8 +33,13 @@ struct handle {
     const struct http *http;
 };
 
+/* libcurl says which sockets it waits for, and until when; epoll tells which of them are
+ * ready, so that a turn costs what happened and not what is in flight. */
 struct http {
     CURLM *multi;
+    int epoll;
+    bool timer;        // libcurl wants to be called at timer_ms
+    uint64_t timer_ms; // by the system's clock
     struct curl_slist *headers;
     struct handle *handle;
     int handles, in_flight;
@@ -139,6 +153,60 @@ static bool set_up(struct http *http, struct handle *h)
     return ok;
 }
 
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
+{
+    struct http *h = user;
+    struct epoll_event e = {.data.fd = fd};
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(h->epoll, EPOLL_CTL_DEL, fd, &e); // it may be closed already
+        curl_multi_assign(h->multi, fd, NULL);
+        return 0;
+    }
+    e.events =
+        (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+    if (known != NULL && epoll_ctl(h->epoll, EPOLL_CTL_MOD, fd, &e) == 0) {
+        return 0;
+    }
+    if (epoll_ctl(h->epoll, EPOLL_CTL_ADD, fd, &e) != 0) {
+        CHECK(errno == EEXIST && epoll_ctl(h->epoll, EPOLL_CTL_MOD, fd, &e) == 0);
+    }
+    curl_multi_assign(h->multi, fd, h);
+    return 0;
+}
+
+static int set_timer(CURLM *multi, long ms, void *user)
+{
+    struct http *h = user;
+
+    (void)multi;
+    h->timer = ms >= 0;
+    h->timer_ms = clock_ms(clock_system()) + (ms > 0 ? (uint64_t)ms : 0);
+    return 0;
+}
+
+/* Sockets that are ready, and the timer when it is due. */
+static void move_on(struct http *h)
+{
+    struct epoll_event e[EVENTS];
+    int running;
+
+    const int n = epoll_wait(h->epoll, e, EVENTS, 0);
+    for (int i = 0; i < n; i++) {
+        const int what = (e[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+                         (e[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                         (e[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        CHECK(curl_multi_socket_action(h->multi, e[i].data.fd, what, &running) ==
+              CURLM_OK);
+    }
+    if (h->timer && clock_ms(clock_system()) >= h->timer_ms) {
+        h->timer = false; // libcurl sets the next one
+        CHECK(curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running) ==
+              CURLM_OK);
+    }
+}
+
 static bool add_header(struct http *h, const char *line)
 {
     struct curl_slist *longer = curl_slist_append(h->headers, line);
@@ -171,13 +239,19 @@ enum status http_open(const struct http_options *o, struct http **out)
 
     CHECK(o->handles >= 1 && o->body_most >= 1);
     h->options = *o;
+    h->epoll = -1;
     h->body_most = o->body_most;
     h->handle = mem_new((size_t)o->handles, sizeof(*h->handle));
     h->handles = o->handles;
     bool ok = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && add_headers(h);
     h->multi = ok ? curl_multi_init() : NULL;
-    ok = h->multi != NULL;
+    h->epoll = epoll_create1(EPOLL_CLOEXEC);
+    ok = h->multi != NULL && h->epoll >= 0;
     if (ok) {
+        curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+        curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+        curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+        curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
         // One connection for each: a server's answer holds up no other.
         curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
         curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)o->handles);
@@ -220,6 +294,9 @@ void http_close(struct http *h)
         mem_free(one->body);
     }
     curl_multi_cleanup(h->multi);
+    if (h->epoll >= 0) {
+        close(h->epoll);
+    }
     curl_slist_free_all(h->headers);
     mem_free(h->handle);
     mem_free(h);
@@ -298,12 +375,15 @@ static enum http_end end_of(const struct handle *h, CURLcode code)
 
 bool http_next(struct http *h, struct http_result *out)
 {
-    int running, queued;
+    int queued;
     char *private = NULL;
     long code = 0, sent = 0, connects = 0;
 
-    CHECK(curl_multi_perform(h->multi, &running) == CURLM_OK);
     const CURLMsg *m = curl_multi_info_read(h->multi, &queued);
+    if (m == NULL) {
+        move_on(h);
+        m = curl_multi_info_read(h->multi, &queued);
+    }
     if (m == NULL || m->msg != CURLMSG_DONE) {
         return false;
     }

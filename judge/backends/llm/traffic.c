@@ -32,6 +32,7 @@ void traffic_open(struct traffic *t, const struct traffic_options *o,
                           .inquiries = p->questions + 1};
     t->inquiry = mem_new((size_t)t->inquiries, sizeof(*t->inquiry));
     t->shots = mem_new((size_t)t->inquiries * SHOTS_MAX, sizeof(*t->shots));
+    t->ids = mem_new((size_t)t->inquiries, sizeof(*t->ids));
     t->owner = mem_new((size_t)o->in_flight, sizeof(*t->owner));
     for (int i = 0; i < t->inquiries; i++) {
         t->inquiry[i].shot = &t->shots[(size_t)i * SHOTS_MAX];
@@ -58,6 +59,7 @@ void traffic_close(struct traffic *t)
     text_buf_release(&t->schema);
     mem_free(t->inquiry);
     mem_free(t->shots);
+    mem_free(t->ids);
     mem_free(t->owner);
     *t = (struct traffic){.options = {0}};
 }
@@ -82,7 +84,7 @@ struct inquiry *traffic_own_place(struct traffic *t)
 struct inquiry *traffic_find(struct traffic *t, uint64_t question)
 {
     for (int i = 1; i < t->inquiries; i++) {
-        if (t->inquiry[i].used && t->inquiry[i].question.id == question) {
+        if (t->ids[i] == question && t->inquiry[i].used) {
             return &t->inquiry[i];
         }
     }
@@ -93,6 +95,7 @@ void traffic_begin(struct traffic *t, struct inquiry *q,
                    const struct judge_question *question, int votes, int retries)
 {
     inquiry_begin(q, question, prompt_style_of(t->prompt), votes, retries);
+    t->ids[q - t->inquiry] = question->id;
     q->serial = ++t->serial;
     q->begun_ms = clock_ms(t->clock);
 }
@@ -371,6 +374,10 @@ uint32_t traffic_room(struct traffic *t, uint32_t most)
     if (!open_for_questions(t)) {
         return 0;
     }
+    const uint64_t room = budget_room(t->budget, &t->typical);
+    if (room == UINT64_MAX) {
+        return most;
+    }
     for (int i = 1; i < t->inquiries; i++) {
         const struct inquiry *q = &t->inquiry[i];
         held += q->used && !q->done;
@@ -378,12 +385,8 @@ uint32_t traffic_room(struct traffic *t, uint32_t most)
             unsent += q->shot[k].state == SHOT_READY;
         }
     }
-    const uint64_t room = budget_room(t->budget, &t->typical);
     const uint64_t shots =
         (uint64_t)t->options.votes * (prompt_style_of(t->prompt) >= STYLE_PAIR ? 2 : 1);
-    if (room == UINT64_MAX) {
-        return most;
-    }
     const uint64_t more = room > unsent ? (room - unsent) / shots : 0;
     return held + more < most ? (uint32_t)(held + more) : most;
 }

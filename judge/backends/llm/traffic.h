@@ -51,6 +51,7 @@ struct traffic {
     // inquiry[0] is the start's and the breaker's, the others the learner's.
     struct inquiry *inquiry;
     struct shot *shots; // (inquiries, SHOTS_MAX)
+    uint64_t *ids; // (inquiries) of the questions, beside each other to be found fast
     int inquiries;
     uint64_t serial;
     struct owner {

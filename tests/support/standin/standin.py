@@ -346,6 +346,8 @@ def parse():
     add("--tls", default="", help="folder of certificates")
     add("--certificate", default="good",
         choices=("good", "expired", "other-host", "stranger"))
+    add("--rate", default="", help="rates the captions of a file, hexadecimal, one a line, "
+        "by all goals, and ends")
     add("--make-certificates", default="", help="makes such a folder and ends")
     return p.parse_args()
 
@@ -354,6 +356,11 @@ def main():
     options = parse()
     if options.make_certificates:
         make_certificates(options.make_certificates)
+        return
+    if options.rate:
+        with open(options.rate) as f:
+            captions = [bytes.fromhex(line) for line in f]
+        print("\n".join(Mind(options.goals, options.family).rate_all(captions)))
         return
     if not options.state:
         sys.exit("standin.py: needs --state=FILE")

@@ -70,7 +70,7 @@ def read_rules(path):
 
 
 def read_goals(folder, family):
-    """{sentence: rules} of the goals in a folder that have rules for a family."""
+    """{sentence: (name, rules)} of the goals in a folder with rules for a family."""
     goals = {}
     for path in glob.glob(os.path.join(folder, "*.goal")):
         rules = path.removesuffix(".goal") + f".{family}.rules"
@@ -78,7 +78,7 @@ def read_goals(folder, family):
             lines = [line.strip() for line in f]
         sentence = next(line for line in lines if line and not line.startswith("#"))
         if os.path.exists(rules):
-            goals[sentence] = read_rules(rules)
+            goals[sentence] = os.path.basename(path)[:-5], read_rules(rules)
     return goals
 
 
@@ -155,9 +155,15 @@ class Mind:
     def __init__(self, goals, family):
         self.goals = read_goals(goals, family)
 
-    def strength(self, asked, caption):
-        return max((s for s, pattern in self.goals[asked.goal] if pattern.search(caption)),
+    def strength(self, goal, caption):
+        return max((s for s, pattern in self.goals[goal][1] if pattern.search(caption)),
                    default=0)
+
+    def rate_all(self, captions):
+        """For each goal its name and the strength of each caption, a digit each."""
+        return [self.goals[goal][0] + " "
+                + "".join(str(self.strength(goal, c)) for c in captions)
+                for goal in sorted(self.goals)]
 
     def read(self, path, raw):
         try:
@@ -186,7 +192,7 @@ class Mind:
 
     def judge(self, asked):
         """The right answer as the word that stands in it."""
-        s = [self.strength(asked, c) for c in asked.captions]
+        s = [self.strength(asked.goal, c) for c in asked.captions]
         if asked.style == "binary":
             return "yes" if s[0] > 0 else "no"
         if asked.style == "graded":

@@ -100,6 +100,23 @@ static enum status check_rules(const struct plan *p)
     return ST_OK;
 }
 
+/* The retrieval reward takes ratings; comparisons would be paid for and never used. */
+static enum status check_style(const struct plan *p)
+{
+    const char *style = settings_get(&p->settings, "style");
+    const char *reward = settings_get(&p->settings, "reward");
+
+    if (strcmp(reward, "retrieval") != 0 ||
+        (strcmp(style, "pair") != 0 && strcmp(style, "order") != 0)) {
+        return ST_OK;
+    }
+    fprintf(stderr,
+            "minos %s: --style=%s compares captions, but --reward=%s needs ratings: "
+            "--style=binary or --style=graded\n",
+            p->word, style, reward);
+    return ST_INVALID;
+}
+
 enum status judging_check_judge(struct plan *p, const char *spec)
 {
     const char *judge = settings_get(&p->settings, "judge");
@@ -126,7 +143,7 @@ enum status judging_check_judge(struct plan *p, const char *spec)
         return check_rules(p);
     }
     if (strcmp(judge, "llm") == 0) {
-        return ST_OK; // minos-judge has checked its settings
+        return check_style(p); // the rest minos-judge has checked
     }
     if (strcmp(judge, "sim") == 0) {
         if (!jsonline_number(spec, "truth", &truth) || truth == 0) {

@@ -18,21 +18,14 @@
 enum { FIRST_PORT = 7340, PORT_MOST = 65535 };
 
 /* What may differ when a run is gone on with; the rest is what the run is. */
-static const char *const may_change[] = {"steps",
-                                         "seconds",
-                                         "lr",
-                                         "lr-end",
-                                         "actors",
-                                         "judges",
-                                         "port",
-                                         "bind",
-                                         "hostfile",
-                                         "quiet",
-                                         "run-dir",
-                                         "store-mb",
-                                         "checkpoint-seconds",
-                                         "log-level",
-                                         "relabel",
+static const char *const may_change[] = {"steps",     "seconds",
+                                         "lr",        "lr-end",
+                                         "actors",    "judge",
+                                         "judges",    "port",
+                                         "bind",      "hostfile",
+                                         "quiet",     "run-dir",
+                                         "store-mb",  "checkpoint-seconds",
+                                         "log-level", "relabel",
                                          NULL};
 
 /* What concerns judges alone is a matter of each start: another judge asks nothing again. */
@@ -214,15 +207,16 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
     for (int i = 0; i < s->count; i++) {
         const char *name = s->row[i].name;
         if (strcmp(s->value[i], before[i]) != 0 && !changeable(s, i)) {
-            fprintf(stderr,
-                    "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
-                    "(only steps, seconds, lr, lr-end, actors, judges, port, bind, "
-                    "hostfile, store-mb, checkpoint-seconds, log-level and what only "
-                    "judges read "
-                    "may change)\n",
-                    name, settings_get(s, "run-dir"),
-                    before[i][0] != '\0' ? before[i] : "nothing",
-                    s->value[i][0] != '\0' ? s->value[i] : "nothing");
+            fprintf(
+                stderr,
+                "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
+                "(only steps, seconds, lr, lr-end, actors, judge, judges, port, bind, "
+                "hostfile, store-mb, checkpoint-seconds, log-level and what only "
+                "judges read "
+                "may change)\n",
+                name, settings_get(s, "run-dir"),
+                before[i][0] != '\0' ? before[i] : "nothing",
+                s->value[i][0] != '\0' ? s->value[i] : "nothing");
             return ST_INVALID;
         }
     }

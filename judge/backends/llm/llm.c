@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "judge/backends/llm/discovery.h"
+#include "judge/backends/llm/prompt_file.h"
 #include "judge/backends/llm/url.h"
 #include "judge/options.h"
 
@@ -94,6 +95,19 @@ static enum status check_style(const struct judge_options *o)
     return ST_INVALID;
 }
 
+/* A file of the user's own is read once more with the goal. */
+static enum status check_prompt(const struct judge_options *o)
+{
+    struct prompt_file file = {.data = NULL};
+
+    if (o->prompt_file[0] == '\0') {
+        return ST_OK;
+    }
+    TRY(prompt_file_read(o->prompt_file, &file));
+    prompt_file_release(&file);
+    return ST_OK;
+}
+
 static enum status check_options(const struct judge_options *o, struct key *key,
                                  struct url *url)
 {
@@ -106,6 +120,7 @@ static enum status check_options(const struct judge_options *o, struct key *key,
         return refuse("needs --llm-model=NAME, as the server calls its model");
     }
     TRY(check_style(o));
+    TRY(check_prompt(o));
     TRY(check_budgets(o));
     TRY(key_take(o->llm_key_env, key));
     return url_check(base_url(o), endpoint(o), key->len > 0, o->llm_allow_http, url);

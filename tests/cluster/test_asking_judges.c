@@ -361,6 +361,38 @@ static void a_sample_of_labels_is_asked_again_and_trains_nothing(void **state)
     assert_int_equal(trains, c->labels);
 }
 
+/* ---- a restart ---- */
+
+static void what_labels_told_of_a_form_survives_a_restart(void **state)
+{
+    char text[64];
+
+    (void)state;
+    join(&j);
+    for (int i = 0; i < 20; i++) {
+        snprintf(text, sizeof(text), "ordinary %d", i);
+        play(text);
+    }
+    run_ms(50);
+    for (int i = 0; i < j.questions; i++) {
+        judge_answer(&j, j.id[i], VERDICT_LABEL, 0);
+    }
+    run_ms(100);
+    assert_int_equal(counters()->labels, 22); // with the two that come in each segment
+    twin_checkpoint(&t);
+    twin_end(&t);
+    twin_start(&t);
+    actor_join(&a, -1);
+    play("ordinary 99");
+    play("ordinary 100");
+    play("Never heard!");
+    k.credits = 1;
+    join(&k);
+    exchange();
+    assert_int_equal(k.questions, 1);
+    assert_string_equal(k.text[0], "Never heard!");
+}
+
 /* ---- failures ---- */
 
 static void failures_raise_an_alarm_that_ends_when_they_do(void **state)
@@ -407,6 +439,7 @@ int main(void)
         TEST(an_hours_budget_pauses_the_questions_and_survives_a_restart),
         TEST(a_spent_budget_is_a_state),
         TEST(a_sample_of_labels_is_asked_again_and_trains_nothing),
+        TEST(what_labels_told_of_a_form_survives_a_restart),
         TEST(failures_raise_an_alarm_that_ends_when_they_do),
     };
 

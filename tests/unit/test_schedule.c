@@ -170,6 +170,27 @@ static void what_came_once_of_a_settled_form_is_asked_last(void **state)
     assert_false(schedule_next(s, &number));
 }
 
+static void
+one_that_takes_long_leaves_what_matters_where_little_of_it_waits(void **state)
+{
+    const uint32_t novelty = form("novelty"), known = form("known");
+    uint32_t number;
+
+    (void)state;
+    for (int i = 0; i < SCHEDULE_SETTLED; i++) {
+        schedule_label(s, novelty, 0);
+    }
+    const uint32_t once = put(novelty, 1, 0), other = put(known, 1, 0);
+    assert_true(schedule_longest(s, 1, &number));
+    assert_int_equal(number, once);
+    const uint32_t more = put(novelty, 1, 0);
+    assert_true(schedule_longest(s, 0, &number));
+    assert_int_equal(number, other);
+    assert_true(schedule_longest(s, 0, &number));
+    assert_int_equal(number, more);
+    assert_false(schedule_longest(s, 0, &number));
+}
+
 /* Novelty of one form takes an eighth of the room, its newest; the others stay. */
 static void novelty_does_not_fill_the_room(void **state)
 {
@@ -350,6 +371,7 @@ int main(void)
         TEST(questions_under_way_share_their_forms_uncertainty),
         TEST(each_fifth_goes_to_the_longest_waiting),
         TEST(what_came_once_of_a_settled_form_is_asked_last),
+        TEST(one_that_takes_long_leaves_what_matters_where_little_of_it_waits),
         TEST(novelty_does_not_fill_the_room),
         TEST(a_full_room_lets_the_longest_waiting_go),
         TEST(any_mixture_of_calls_keeps_every_caption_once),

@@ -1,7 +1,6 @@
 #include "learner/store/ledger.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -204,25 +203,6 @@ enum status ledger_put_environment(struct ledger *l, const char *name)
         return ST_INVALID;
     }
     return ledger_put_note(l, "environment", l->environment);
-}
-
-static int compare_hashes(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct hash128));
-}
-
-struct hash128 ledger_item_key(const struct bytes *caption, int captions)
-{
-    struct hash128 key[ITEM_CAPTIONS_MAX] = {0};
-
-    for (int i = 0; i < captions; i++) {
-        key[i] = hash_128(caption[i]);
-    }
-    if (captions <= 1) {
-        return key[0];
-    }
-    qsort(key, (size_t)captions, sizeof(key[0]), compare_hashes);
-    return hash_128(bytes_of(key, (size_t)captions * sizeof(key[0])));
 }
 
 /* ---- entries ---- */

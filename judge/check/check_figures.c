@@ -147,7 +147,7 @@ static void figure_format(struct check *c)
     }
     const double share = (double)changed / (2 * FORMS);
     check_report_figure(&c->report, "format", share,
-                        "%.3g of %d answers change with blanks or capitals", share,
+                        "%d of %d answers change with blanks or capitals", changed,
                         2 * FORMS);
 }
 
@@ -177,7 +177,7 @@ static void figure_consistency(struct check *c)
     }
     const double share = (double)same / TWICE;
     check_report_figure(&c->report, "consistency", share,
-                        "%.3g of %d captions asked twice got the same answer", share,
+                        "%d of %d captions asked twice got the same answer", same,
                         TWICE);
 }
 

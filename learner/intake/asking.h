@@ -48,6 +48,9 @@ void asking_on_goodbye(struct asking *a, struct judge *j);
 MUST_USE enum status asking_step(struct asking *a);
 /* No more questions; answers are still taken. */
 void asking_stop(struct asking *a);
+/* What judges answered becomes durable, is acknowledged and may be handed over: by the
+ * thread of asking_step(), which began it, before another may close. */
+MUST_USE enum status asking_commit(struct asking *a);
 /* ms until asking_step has something due, at most `most`. */
 int asking_due_ms(const struct asking *a, int most);
 /* Adds this module's figures. */

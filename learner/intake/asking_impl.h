@@ -77,7 +77,5 @@ MUST_USE enum status asking_load_ledger(struct asking *a);
 void asking_load_captions(struct asking *a);
 /* A training verdict, handed over once it is durable. */
 void asking_add_offer(struct asking *a, const struct ring_verdict *v);
-/* The group becomes durable, is acknowledged and may be handed over. */
-MUST_USE enum status asking_commit(struct asking *a);
 
 #endif

@@ -521,7 +521,13 @@ enum status io_step(struct io *io, int timeout_ms)
     }
     tell_training(io);
     TRY(now_and_then(io));
-    return io->ended ? ST_CLOSED : ST_OK;
+    if (!io->ended) {
+        return ST_OK;
+    }
+    // The last group of verdicts is this thread's to commit: whoever closes us may be
+    // another, and LMDB's writer lock has one owner.
+    TRY(io->asking != NULL ? asking_commit(io->asking) : ST_OK);
+    return ST_CLOSED;
 }
 
 enum status io_sync_loop_step(struct replay *r)

@@ -211,9 +211,8 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
                 stderr,
                 "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
                 "(only steps, seconds, lr, lr-end, actors, judge, judges, port, bind, "
-                "hostfile, store-mb, checkpoint-seconds, log-level and what only "
-                "judges read "
-                "may change)\n",
+                "hostfile, store-mb, checkpoint-seconds, log-level, relabel and what "
+                "only judges read may change)\n",
                 name, settings_get(s, "run-dir"),
                 before[i][0] != '\0' ? before[i] : "nothing",
                 s->value[i][0] != '\0' ? s->value[i] : "nothing");

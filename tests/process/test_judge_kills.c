@@ -174,6 +174,8 @@ static void end_all(struct feeder *f)
     assert_int_equal(runner_wait(learner, 20000), 0);
     learner = 0;
     for (int i = 0; i < JUDGES; i++) {
+        // One that stood still until now may have missed the learner's word.
+        kill(judges[i].pid, SIGTERM);
         assert_int_equal(runner_wait(judges[i].pid, 10000), 0);
         judges[i].pid = 0;
     }
@@ -332,6 +334,26 @@ static void every_question_ends_once_though_judges_die_and_stand_still(void **st
     }
 }
 
+static void the_bench_measures_the_whole_way_of_a_verdict(void **state)
+{
+    char minos[PATH_MAX_], work[PATH_MAX_ + 16];
+    double n = 0;
+
+    (void)state;
+    text_format(minos, sizeof(minos), "%s/minos", getenv("MINOS_BIN"));
+    text_format(work, sizeof(work), "--work=%s/bench", dir);
+    assert_int_equal(runner_run(dir, minos, "bench", "judge", work, "--verdicts=5000",
+                                "--seconds=1", "--raw=300", "--segments=50", NULL),
+                     0);
+    const char *said = strstr(runner_output(dir), "{\"bench\"");
+    assert_non_null(said);
+    assert_true(jsonline_number(said, "verdicts_per_s", &n) && n > 100);
+    assert_true(jsonline_number(said, "verdicts_before", &n) && n >= 5000);
+    assert_true(jsonline_number(said, "segments_per_s", &n) && n > 10);
+    assert_true(jsonline_number(said, "segments_dropped", &n) && n == 0);
+    assert_true(jsonline_number(said, "questions_duplicate", &n) && n == 0);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -353,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(
             every_question_ends_once_though_judges_die_and_stand_still, tear_down),
+        cmocka_unit_test(the_bench_measures_the_whole_way_of_a_verdict),
     };
 
     text_format(dir, sizeof(dir), "%s", harness_make_dir());

@@ -225,6 +225,21 @@ static void a_server_that_is_not_there_yet_is_waited_for(void **state)
     label_more(8);
 }
 
+static void a_proxy_is_used_where_the_server_is_elsewhere(void **state)
+{
+    char proxy[64];
+
+    (void)state;
+    llm_stage_serve(&s, OPTIONS(quick));
+    text_format(proxy, sizeof(proxy), "http://127.0.0.1:%d", s.port);
+    assert_int_equal(setenv("http_proxy", proxy, 1), 0);
+    llm_stage_judge(&s, NULL,
+                    OPTIONS("--llm-inflight=4", "--llm-url=http://model.invalid/v1"));
+    assert_int_equal(unsetenv("http_proxy"), 0);
+    label_more(8);
+    assert_true(llm_stage_state(&s, "proxied") == llm_stage_state(&s, "requests"));
+}
+
 /* ---- how it is asked ---- */
 
 static void what_the_server_takes_is_found_out_at_the_start(void **state)
@@ -374,6 +389,7 @@ int main(int argc, char **argv)
         TEST(a_redirect_is_not_followed),
         TEST(a_server_of_something_else_is_told_from_one_that_is_not_there),
         TEST(a_server_that_is_not_there_yet_is_waited_for),
+        TEST(a_proxy_is_used_where_the_server_is_elsewhere),
         TEST(what_the_server_takes_is_found_out_at_the_start),
         TEST(votes_are_so_many_requests_of_one_verdict),
         TEST(nobody_waits_for_one_that_hangs_and_connections_are_kept),

@@ -10,11 +10,13 @@ BEAT, GOODBYE, REFUSE, WHO, STOP = 4, 5, 7, 10, 11
 HELLO, VERDICTS, WELCOME, QUESTIONS, ACK = 20, 21, 22, 23, 24
 RATE, LABEL, REFUSED = 1, 1, 6  # a QuestionKind, two VerdictKinds
 
-schemas = os.environ.get("MINOS_SCHEMAS", os.path.dirname(os.path.abspath(__file__)) + "/../../schemas")
+here = os.path.dirname(os.path.abspath(__file__))
+schemas = glob.glob(os.environ.get("MINOS_SCHEMAS", here + "/../../schemas") + "/*.fbs")
 with tempfile.TemporaryDirectory() as made:
-    subprocess.run(["flatc", "--python", "--gen-object-api", "-o", made, *glob.glob(schemas + "/*.fbs")], check=True)
+    subprocess.run(["flatc", "--python", "--gen-object-api", "-o", made, *schemas], check=True)
     sys.path.insert(0, made)
-    from minos.wire import Hash, JudgeHello, JudgeWelcome, Questions, Refuse, Verdict, VerdictAck, Verdicts
+    from minos.wire import (Hash, JudgeHello, JudgeWelcome, Questions, Refuse, Verdict,
+                            VerdictAck, Verdicts)
 TABLES = {WELCOME: JudgeWelcome.JudgeWelcomeT, QUESTIONS: Questions.QuestionsT,
           ACK: VerdictAck.VerdictAckT, REFUSE: Refuse.RefuseT}
 WORDS = ["gold", "treasure", "key", "chest", "vault"]
@@ -26,11 +28,13 @@ options = dict(arg[2:].partition("=")[::2] for arg in sys.argv[1:])
 learner = options.get("learner") or os.environ.get("MINOS_ENDPOINT", "tcp://127.0.0.1:7340")
 if "run-dir" in options:
     learner = open(options["run-dir"] + "/address").read().strip()
-me, kept, joined, heard, sent, hello_at = (0, 0, 0), {}, False, 0, 0, 0  # me: run, number, incarnation
-hello = JudgeHello.JudgeHelloT()
-hello.name, hello.host, hello.pid, hello.promptDigest = "words", socket.gethostname(), os.getpid(), Hash.HashT()
-hello.promptDigest.lo, hello.promptDigest.hi = struct.unpack("<QQ", hashlib.md5(str(WORDS).encode()).digest())
-hello.canRate, hello.deadlineMs, hello.credits, hello.nonce = True, 5000, 64, int.from_bytes(os.urandom(8), "little")
+me, kept = (0, 0, 0), {}  # run, number, incarnation; question id -> [verdict, time sent]
+joined, heard, sent, hello_at = False, 0, 0, 0
+hello, digest = JudgeHello.JudgeHelloT(), Hash.HashT()
+digest.lo, digest.hi = struct.unpack("<QQ", hashlib.md5(str(WORDS).encode()).digest())
+hello.name, hello.host, hello.pid = "words", socket.gethostname(), os.getpid()
+hello.promptDigest, hello.nonce = digest, int.from_bytes(os.urandom(8), "little")
+hello.canRate, hello.deadlineMs, hello.credits = True, 5000, 64
 dealer = zmq.Context().socket(zmq.DEALER)
 dealer.setsockopt(zmq.ROUTING_ID, b"j-%d-%x" % (hello.pid, hello.nonce))
 dealer.setsockopt(zmq.LINGER, 500)
@@ -45,15 +49,19 @@ def send(kind, table=None):
 def answer(q):
     v, text = Verdict.VerdictT(), q.caption[0].text  # text: None where it is empty
     v.question, v.kind, v.captions = q.id, REFUSED, len(q.caption)
-    if q.kind == RATE: v.kind, v.label = LABEL, rate(bytes(() if text is None else text).decode("latin-1"))
-    kept[q.id] = [v, 0]  # and when it was sent
+    if q.kind == RATE:
+        text = "" if text is None else bytes(text).decode("latin-1")
+        v.kind, v.label = LABEL, rate(text)
+    kept[q.id] = [v, 0]
 
 def take(frame):
     global me, joined, heard, hello_at
     magic, protocol, kind, _, run, number, incarnation, _ = HEADER.unpack(frame[:32])
     if (magic, protocol) != (b"MINO", 1) or kind in (QUESTIONS, ACK, STOP) and run != me[0]: return
-    m = TABLES[kind].InitFromBuf(frame, 32 + struct.unpack_from("<I", frame, 32)[0]) if kind in TABLES else None
-    if m and m.version != 1: return
+    m = None
+    if kind in TABLES:  # the body begins with the place of its table
+        m = TABLES[kind].InitFromBuf(frame, 32 + struct.unpack_from("<I", frame, 32)[0])
+        if m.version != 1: return
     heard = time.monotonic()
     if kind == WELCOME and m.goal:
         if run != me[0]: kept.clear()  # questions of another run

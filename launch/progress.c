@@ -193,6 +193,16 @@ bool progress_ends(const char *run_dir)
     return strcmp(state, "stopping") == 0 || strcmp(state, "done") == 0;
 }
 
+bool progress_labels(const char *run_dir)
+{
+    char *json = read_json(run_dir, "progress.json");
+    double n;
+    const bool labels = json != NULL && jsonline_number(json, "captions_to_label", &n);
+
+    mem_free(json);
+    return labels;
+}
+
 void progress_clear(void)
 {
     if (live) {

@@ -14,6 +14,9 @@ bool progress_line(const char *run_dir, char *out, size_t size);
 /* Whether the learner says that it ends the run: actors and judges leave by themselves. */
 bool progress_ends(const char *run_dir);
 
+/* Whether it is a labelling, where actors have nothing to do. */
+bool progress_labels(const char *run_dir);
+
 /* Shows it on stdout when it is due. */
 void progress_show(const char *run_dir, uint64_t now_ms);
 /* Takes the live line away, so that something else may be printed. */

@@ -35,9 +35,10 @@ static void print_address(const char *run_dir)
 
     if (text_format(path, sizeof(path), "%s/address", run_dir) &&
         file_read(path, 4096, &text, &len) == ST_OK) {
-        printf("address: %s; more actors may join: minos-actor --learner=%s "
-               "--env=NAME\n",
-               text_trim(text), text_trim(text));
+        const bool labels = progress_labels(run_dir);
+        printf("address: %s; more %s may join: %s --learner=%s%s\n", text_trim(text),
+               labels ? "judges" : "actors", labels ? "minos-judge" : "minos-actor",
+               text_trim(text), labels ? "" : " --env=NAME");
         mem_free(text);
     }
 }

@@ -33,13 +33,15 @@ static enum status take_labels(struct ledger *l, const struct start_ledger *plan
     if (plan->labels_from[0] == '\0') {
         return ST_OK;
     }
-    const enum status st =
-        ledger_copy_labels(l, plan->labels_from, plan->goal_digest, &copied);
-    if (st == ST_NOTFOUND && restored > 0) {
-        // The note of what was taken was lost with the ledger, the copies came back.
-        LOG_WARN("LABELS-GONE", "goes on with the labels that were taken before");
+    // The note of what was taken was lost with the ledger, the copies came back.
+    if (restored > 0 && !ledger_copy_finds(plan->labels_from)) {
+        LOG_WARN("LABELS-GONE",
+                 "%s is not there any more; goes on with what was taken of it before",
+                 plan->labels_from);
         return ST_OK;
     }
+    const enum status st =
+        ledger_copy_labels(l, plan->labels_from, plan->goal_digest, &copied);
     return st == ST_NOTFOUND ? ST_INVALID : st;
 }
 

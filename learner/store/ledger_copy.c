@@ -358,6 +358,20 @@ enum status ledger_copy_labels(struct ledger *to, const char *list,
     return st;
 }
 
+bool ledger_copy_finds(const char *list)
+{
+    char names_of[OPTION_TEXT_MAX], path[1024];
+    const char *names[SOURCES_MAX];
+    bool found = true;
+
+    (void)text_format(names_of, sizeof(names_of), "%s", list);
+    const int count = split(names_of, names);
+    for (int i = 0; i < count && found; i++) {
+        found = ledger_source_find(names[i], path, sizeof(path)) == ST_OK;
+    }
+    return found;
+}
+
 struct checking {
     const struct hash128 *goal;
     struct ledger_copied told;

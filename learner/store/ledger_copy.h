@@ -31,6 +31,8 @@ MUST_USE enum status ledger_copy_exact(struct ledger *to, const char *source,
 MUST_USE enum status ledger_copy_labels(struct ledger *to, const char *list,
                                         struct hash128 goal_digest,
                                         struct ledger_copied *out);
+/* Whether there is a ledger for every name of the list. */
+bool ledger_copy_finds(const char *list);
 /* Whether ledger_copy_labels() would find any, for a ledger of that environment. Returns
  * as it does. */
 MUST_USE enum status ledger_copy_check(const char *list, const char *environment,

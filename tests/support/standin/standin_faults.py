@@ -3,7 +3,6 @@ request and the bytes of the right answer; True: the connection may serve anothe
 import asyncio
 import datetime
 import gzip
-import json
 
 from standin_http import error, head, response
 
@@ -174,7 +173,3 @@ def is_known(kind):
 
 def names():
     return sorted(WIRE) + sorted(WORDS)
-
-
-def dump(value):
-    return json.dumps(value)

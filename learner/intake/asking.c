@@ -102,7 +102,7 @@ static void look_at_leases(struct asking *a, uint64_t now)
             continue;
         }
         const uint32_t caption = l->caption;
-        const struct judge *j = &a->judges.list[l->place];
+        struct judge *j = &a->judges.list[l->place];
         const bool stuck = j->number == l->judge && j->alive;
         asking_free_lease(a, l);
         a->told.questions_expired++;
@@ -112,6 +112,7 @@ static void look_at_leases(struct asking *a, uint64_t now)
         // A dead judge's are asked elsewhere now. One that lives and lets them run out
         // may do so again and again: that counts as a failure.
         if (stuck) {
+            judges_late(&a->judges, j);
             asking_delay(a, caption, true);
         } else {
             asking_requeue(a, caption);

@@ -176,7 +176,11 @@ static void take_lease(struct asking *a, struct judge *j, struct lease *l,
     }
     *holds = l->judge == j->number;
     if (*holds) {
-        judges_answered(&a->judges, j, (double)took_ns / 1e6);
+        if (v->kind == VERDICT_TIMEOUT) {
+            judges_late(&a->judges, j);
+        } else {
+            judges_answered(&a->judges, j, (double)took_ns / 1e6);
+        }
     }
     asking_free_lease(a, l);
     j->holding += *holds;

@@ -135,7 +135,10 @@ void judges_on_hello(struct judges *s, const struct bus_peer *peer,
     j->pid = m.pid;
     j->nonce = m.nonce;
     j->deadline_ms = m.deadline_ms;
-    j->credits = m.credits < JUDGES_CREDITS_MAX ? m.credits : JUDGES_CREDITS_MAX;
+    const uint32_t credits =
+        m.credits < JUDGES_CREDITS_MAX ? m.credits : JUDGES_CREDITS_MAX;
+    j->hold = credits != j->credits ? credits : j->hold;
+    j->credits = credits;
     j->can_rate = m.can_rate;
     j->wants_truth = m.wants_truth;
     judges_heard(s, j);
@@ -172,7 +175,18 @@ void judges_answered(struct judges *s, struct judge *j, double latency_ms)
 {
     j->owing_ms = post_now_ms(s->post);
     j->answers++;
+    j->hold = fmin(j->hold + 1 / fmax(j->hold, 1), j->credits);
     j->latency_ms += (latency_ms - j->latency_ms) / (j->latency_ms > 0 ? 8 : 1);
+}
+
+void judges_late(struct judges *s, struct judge *j)
+{
+    const uint64_t now = post_now_ms(s->post);
+
+    if (j->late_ms == 0 || now - j->late_ms >= j->deadline_ms) {
+        j->late_ms = now;
+        j->hold = fmax(1, j->hold / 2);
+    }
 }
 
 double judges_speed(const struct judge *j)
@@ -234,15 +248,9 @@ static bool is_asked(const struct judge *j)
     return j->number != 0 && j->alive && !j->deaf && j->can_rate && j->credits > 0;
 }
 
-/* Questions that it may hold. */
 static uint32_t hold_most(const struct judge *j)
 {
-    const double in_time = judges_speed(j) * j->deadline_ms / 2000;
-
-    if (j->busy_s <= known_after_s || in_time >= j->credits) {
-        return j->credits;
-    }
-    return in_time > 1 ? (uint32_t)in_time : 1;
+    return j->hold < j->credits ? (uint32_t)fmax(j->hold, 1) : j->credits;
 }
 
 static uint32_t room_of(const struct judge *j)

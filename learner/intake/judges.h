@@ -31,6 +31,8 @@ struct judge {
      * an answer takes; since when it owes one. */
     double answers, busy_s, latency_ms;
     uint64_t owing_ms;
+    double hold;      // questions it may hold: its credit, fewer after time-outs
+    uint64_t late_ms; // when that fell last
 };
 
 struct judges {
@@ -63,11 +65,15 @@ struct judges_turn {
 /* Whose turn it is while `waiting` captions wait: the living one with the most room. Where
  * fewer wait than there is room for, each gets its part by speed. One that takes more than
  * twice as long as the fastest (and half a second) comes last, and only while more wait
- * than the others can hold. None holds more than it answers in half its deadline. */
+ * than the others can hold. */
 struct judges_turn judges_next(const struct judges *s, uint32_t waiting);
 /* A question went to it, or an answer came of one asked latency_ms ago. */
 void judges_asked(struct judges *s, struct judge *j);
 void judges_answered(struct judges *s, struct judge *j, double latency_ms);
+/* It had no time for one: it holds half as many from now on, and then one more each time
+ * that it has answered as many as it holds. At most once in its deadline, in which all that
+ * it holds may come to the same end. */
+void judges_late(struct judges *s, struct judge *j);
 double
 judges_speed(const struct judge *j); // answers/s while it has questions; 0 unknown
 /* Whether judges_next() would name one. */

@@ -185,6 +185,61 @@ static void what_few_wait_is_shared_by_speed(void **state)
     assert_true(c->judge[0].per_s > 5);
 }
 
+/* It says that it wants 32, and answers one after the other, ten a second, within 1 s. */
+static void a_judge_that_wants_more_than_it_can_answer_in_time_gets_fewer(void **state)
+{
+    static uint64_t asked_ms[TWIN_LABELS];
+    int seen = 0, answered = 0, timeouts = 0, timeouts_before = 0;
+    char text[64];
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        snprintf(text, sizeof(text), "ordinary %d", i);
+        play(text);
+    }
+    j.credits = 32;
+    join(&j);
+    for (int step = 0; step < 200; step++) {
+        for (; seen < j.questions; seen++) {
+            asked_ms[seen] = clock_ms(&t.clock);
+        }
+        while (answered < seen && clock_ms(&t.clock) - asked_ms[answered] >= 1000) {
+            judge_answer(&j, j.id[answered++], VERDICT_TIMEOUT, 0);
+            timeouts++;
+        }
+        if (answered < seen) {
+            judge_answer(&j, j.id[answered++], VERDICT_LABEL, 0);
+        }
+        timeouts_before = step == 100 ? timeouts : timeouts_before;
+        run_ms(100);
+    }
+    assert_true(timeouts > 20); // of the first 32
+    assert_in_range(timeouts - timeouts_before, 0, 20);
+    assert_in_range(seen - answered, 1, 12);
+}
+
+/* Many at a time, each of which takes nearly all of its deadline. */
+static void a_judge_that_takes_long_over_many_keeps_them(void **state)
+{
+    static struct script slow;
+    char text[64];
+
+    (void)state;
+    for (int i = 0; i < 600; i++) {
+        snprintf(text, sizeof(text), "ordinary %d", i);
+        play(text);
+    }
+    slow = (struct script){.judge = &j, .after_ms = 900};
+    j.credits = 16;
+    join(&j);
+    for (int step = 0; step < 200; step++) {
+        run_ms(100);
+        answer_due(&slow, 0);
+        exchange();
+    }
+    assert_true(slow.answered > 250); // 16 a second, and a little
+}
+
 /* ---- judges that want nothing, or cannot ---- */
 
 static void a_judge_that_pauses_gets_nothing_and_is_not_gone(void **state)
@@ -433,6 +488,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_slow_judge_gets_its_part_and_never_the_most_urgent),
         TEST(what_few_wait_is_shared_by_speed),
+        TEST(a_judge_that_wants_more_than_it_can_answer_in_time_gets_fewer),
+        TEST(a_judge_that_takes_long_over_many_keeps_them),
         TEST(a_judge_that_pauses_gets_nothing_and_is_not_gone),
         TEST(a_judge_that_cannot_give_what_the_reward_needs_is_refused),
         TEST(one_that_turns_out_unfit_is_refused_and_its_questions_go_elsewhere),

@@ -213,8 +213,11 @@ static enum status answer_one(struct answer *a, struct desk *d, struct desk_slot
         if (st != ST_OK) {
             v->kind = VERDICT_REFUSED;
         } else if (!verdict_whole(q, v)) {
+            // Nothing of it goes on: one wrong value and a whole frame is refused.
             v->kind = VERDICT_UNPARSEABLE;
-            v->confidence = 0;
+            v->label = v->confidence = 0;
+            memset(v->order, 0, sizeof(v->order));
+            v->position = POSITION_UNKNOWN;
             v->raw_len = 0;
         }
         if (may_repeat) {

@@ -58,7 +58,7 @@ static void send_other_versions(struct stage *s)
 static void line_hello(struct check *c, bool again)
 {
     const struct msg_judge_hello *m = &c->stage.hello;
-    char kinds[64];
+    char kinds[64], wants[64];
 
     if (!again) {
         check_fail(c, "hello",
@@ -69,9 +69,12 @@ static void line_hello(struct check *c, bool again)
     (void)text_format(kinds, sizeof(kinds), m->can_order ? "%sorders up to %u" : "%s",
                       m->can_rate ? m->can_order ? "rates and " : "rates" : "",
                       m->order_most);
-    check_pass(c, "hello", "%s%s%s: %s, holds %u questions, answers within %g s",
-               c->stage.name, m->model.len > 0 ? ", " : "", c->stage.model, kinds,
-               m->credits, m->deadline_ms / 1000.0);
+    (void)text_format(wants, sizeof(wants),
+                      m->credits > 0 ? "holds %u questions" : "wants no questions yet",
+                      m->credits);
+    check_pass(c, "hello", "%s%s%s: %s, %s, answers within %g s", c->stage.name,
+               m->model.len > 0 ? ", " : "", c->stage.model, kinds, wants,
+               m->deadline_ms / 1000.0);
 }
 
 bool checks_of_joining(struct check *c)

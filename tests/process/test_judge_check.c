@@ -102,6 +102,7 @@ static void the_shipped_judges_and_both_examples_pass(void **state)
     s[count++] = check(judge, "--judge=sim", NULL, NULL);
     s[count++] =
         check(judge, "--judge=sim", "--sim-latency=0.3", "--sim-latency-p99=2");
+    s[count++] = check(judge, "--judge=sim", "--sim-garbage=0.3", "--sim-seed=2");
     s[count++] = check(example, NULL, NULL, NULL);
     s[count++] = check(broken, "none", NULL, NULL);
     const bool has_python =

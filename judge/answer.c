@@ -76,8 +76,11 @@ uint32_t answer_credits(const struct answer *a)
 {
     const uint32_t most = (uint32_t)a->options->credits;
 
-    if (!a->open || a->backend->credits == NULL) {
+    if (a->backend->credits == NULL) {
         return most;
+    }
+    if (!a->open) {
+        return 0; // it says how many once it knows the goal
     }
     const uint32_t wanted = a->backend->credits(a->self);
     return wanted < most ? wanted : most;

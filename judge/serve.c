@@ -298,8 +298,8 @@ static enum status take_welcome(struct serve *s, const struct frame_header *h)
         return st == ST_CORRUPT ? ST_INVALID : st;
     }
     if (!was_linked) {
-        LOG_INFO("JUDGE-WELCOME", "judges goal %s in %s for %s, %u questions at a time",
-                 s->answer.goal.name, s->answer.goal.task, s->endpoint, w.credits);
+        LOG_INFO("JUDGE-WELCOME", "judges goal %s in %s for %s", s->answer.goal.name,
+                 s->answer.goal.task, s->endpoint);
         desk_send_again(&s->desk);
     }
     return ST_OK;

@@ -25,6 +25,7 @@ static struct {
     struct msg_judge_hello hello;
     struct msg_verdicts last;
     int hellos, verdicts;
+    uint32_t first_credits;
     // the backend's
     uint32_t credits;
     int turns, drops;
@@ -186,6 +187,7 @@ static int set_up(void **state)
     t.serve = serve_new(&t.options, &slow, t.bus, &t.clock);
     log_open("judge", 0, LOG_ERROR_);
     assert_int_equal(turn_judge(), ST_OK);
+    t.first_credits = t.hello.credits;
     send_welcome(RUN);
     assert_int_equal(turn_judge(), ST_OK);
     return 0;
@@ -206,6 +208,7 @@ static void the_hello_names_what_the_backend_knows_once_it_is_open(void **state)
     (void)state;
     assert_int_equal(t.hellos, 2);
     assert_true(t.hello.can_rate && !t.hello.can_order);
+    assert_int_equal(t.first_credits, 0); // nothing can be asked before it is open
     assert_int_equal(t.hello.credits, CREDITS);
     assert_int_equal(t.hello.deadline_ms, 120000);
 }

@@ -174,6 +174,20 @@ static void an_hour_has_its_own_budget_and_gives_nothing_to_the_next(void **stat
     budget_close(b);
 }
 
+static void what_an_hour_reserved_and_did_not_use_is_not_the_next_ones(void **state)
+{
+    struct budget *b = open_with(none, amount(UINT64_MAX, 1000, UINT64_MAX));
+    struct budget_amount early = amount(1, 500, 0), used = amount(1, 0, 0);
+    struct budget_reached reached;
+
+    (void)state;
+    assert_int_equal(budget_reserve(b, &early, noon, &reached), ST_OK);
+    assert_int_equal(spend(b, 100, noon + HOUR, 5), 5);
+    budget_settle(b, &early, &used); // its answer came in the next hour
+    assert_int_equal(spend(b, 100, noon + HOUR, 5000), 5);
+    budget_close(b);
+}
+
 static void money_ends_a_budget_too(void **state)
 {
     struct budget *b = open_with(amount(UINT64_MAX, UINT64_MAX, 5000000), none);
@@ -234,6 +248,7 @@ int main(void)
         TEST(what_a_request_did_not_use_may_be_used_by_another),
         TEST(what_a_request_used_beyond_its_reservation_counts),
         TEST(an_hour_has_its_own_budget_and_gives_nothing_to_the_next),
+        TEST(what_an_hour_reserved_and_did_not_use_is_not_the_next_ones),
         TEST(money_ends_a_budget_too),
         TEST(a_file_of_something_else_is_refused_and_left_alone),
         TEST(without_a_file_a_budget_holds_for_the_process),

@@ -189,6 +189,17 @@ static void deep_nesting_is_refused_before_it_is_read(void **state)
     (void)state;
     memset(body, '[', sizeof(body) - 1);
     assert_false(reads(API_CHAT, body, &a, &why));
+    for (int depth = 20; depth <= 40; depth += 20) {
+        text_format(body, sizeof(body),
+                    "{\"x\": %.*s%.*s, \"choices\": [{\"message\": {\"content\": "
+                    "\"yes\"}}]}",
+                    depth, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", depth,
+                    "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
+        assert_int_equal(reads(API_CHAT, body, &a, &why), depth == 20);
+        if (depth == 20) {
+            openai_answer_release(&a);
+        }
+    }
     // Brackets in a text are no nesting.
     memset(body, '[', 1000);
     text_format(body, 64, "{\"choices\": [{\"message\": {\"content\": \"\\\"[[");

@@ -109,8 +109,8 @@ struct judge_backend {
      * the learner is another): cancel and forget it. */
     void (*drop)(void *self, uint64_t id);
     /* How many questions it wants to hold now, at most --credits; 0: ask me nothing. The
-     * learner is told when it becomes 0, when it no longer is, and when it halves or
-     * doubles. */
+     * learner is told when it becomes 0, when it no longer is, and when it falls by
+     * more than an eighth or doubles. */
     uint32_t (*credits)(const void *self);
     /* What it can do, known once it is open. Without it can_rate, can_order, K up to
      * 8. */

@@ -201,7 +201,7 @@ static void tell_changes(struct serve *s)
     if (!hash_equal(now.prompt, old->prompt) || now.rate != old->rate ||
         now.order != old->order || now.order_most != old->order_most ||
         now.idle != old->idle || now.credits > 2 * old->credits ||
-        now.credits < old->credits / 2) {
+        now.credits + old->credits / 8 < old->credits) {
         send_hello(s);
     }
 }

@@ -15,6 +15,8 @@
 #include "tests/support/harness.h"
 #include "tests/support/runner.h"
 
+enum { TRAIN_MS = 200000 }; // a sanitizer is slow
+
 static char dir[PATH_MAX_], minos[PATH_MAX_], port_flag[32];
 static char flag[8][PATH_MAX_ + 64];
 static int flags;
@@ -37,8 +39,10 @@ static void ends(int want, int code)
 
 static int train(const char *run, const char *env, const char *a, const char *b)
 {
-    return runner_run(dir, minos, "train", in("run-dir", run), env, port_flag,
-                      "--quiet", "--checkpoint-seconds=1", a, b, NULL);
+    return runner_wait(runner_start(dir, minos, "train", in("run-dir", run), env,
+                                    port_flag, "--quiet", "--checkpoint-seconds=1", a,
+                                    b, NULL),
+                       TRAIN_MS);
 }
 
 static int label(const char *store, const char *out, const char *a, const char *b)
@@ -84,7 +88,7 @@ static bool is_there(const char *name)
 static void a_run_with_another_ones_labels_asks_nothing(void **state)
 {
     (void)state;
-    ends(0, train("b", "--env=bandit", "--steps=30000", in("labels-from", "a")));
+    ends(0, train("b", "--env=bandit", "--steps=8192", in("labels-from", "a")));
     assert_true(summary("b", "questions_asked") == 0);
     assert_true(summary("b", "labels") == 12);
     assert_true(summary("b", "verdicts_copied") == 12);
@@ -92,7 +96,7 @@ static void a_run_with_another_ones_labels_asks_nothing(void **state)
     audit_balances("b");
     // Gone on with: what was taken is there, whatever became of where it was.
     assert_int_equal(rename(harness_path(dir, "a"), harness_path(dir, "moved")), 0);
-    const int code = train("b", "--env=bandit", "--steps=60000", NULL);
+    const int code = train("b", "--env=bandit", "--steps=16384", NULL);
     assert_int_equal(rename(harness_path(dir, "moved"), harness_path(dir, "a")), 0);
     ends(0, code);
     assert_true(summary("b", "questions_asked") == 0);
@@ -116,12 +120,12 @@ labels_that_cannot_be_used_are_an_error_before_anything_is_made(void **state)
 static void relabel_asks_everything_once_more_and_not_again(void **state)
 {
     (void)state;
-    ends(0, train("c", "--env=bandit", "--steps=30000", in("labels-from", "a")));
-    ends(0, train("c", "--env=bandit", "--steps=90000", "--relabel"));
+    ends(0, train("c", "--env=bandit", "--steps=8192", in("labels-from", "a")));
+    ends(0, train("c", "--env=bandit", "--steps=60000", "--relabel"));
     assert_true(summary("c", "questions_asked") == 12);
     assert_true(summary("c", "questions_duplicate") == 0);
     assert_true(stats("c", "duplicates") == 12);
-    ends(0, train("c", "--env=bandit", "--steps=120000", NULL)); // relabel stays on
+    ends(0, train("c", "--env=bandit", "--steps=70000", NULL)); // relabel stays on
     assert_true(summary("c", "questions_asked") == 12);
     audit_balances("c");
 }
@@ -252,13 +256,26 @@ static int set_up(void **state)
 static int make_runs(void **state)
 {
     (void)set_up(state);
-    ends(0, train("a", "--env=bandit", "--steps=60000", NULL));
+    ends(0, train("a", "--env=bandit", "--steps=40000", NULL));
     assert_true(summary("a", "labels") == 12);
     ends(0, train("crypt", "--env=crypt-vault", "--steps=20000", "--reward=count"));
     return 0;
 }
 
-#define TEST(f) cmocka_unit_test_setup(f, set_up)
+/* Also after a test that failed: nothing of it stays. */
+static int tear_down(void **state)
+{
+    pid_t pid;
+
+    (void)state;
+    for (int i = 0; i < 200 && runner_count("", dir, &pid) > 0; i++) {
+        kill(pid, SIGKILL);
+        clock_sleep_ms(20);
+    }
+    return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(int argc, char **argv)
 {
@@ -278,7 +295,7 @@ int main(int argc, char **argv)
     }
     text_format(dir, sizeof(dir), "%s", harness_make_dir());
     text_format(minos, sizeof(minos), "%s/minos", getenv("MINOS_BIN"));
-    const int failed = cmocka_run_group_tests(tests, make_runs, NULL);
+    const int failed = cmocka_run_group_tests(tests, make_runs, tear_down);
     harness_remove_dir(dir);
     return failed;
 }

@@ -151,7 +151,9 @@ static void look_around(struct label *l)
     }
     if (t->asking == IO_ASKING_BUDGET && t->questions_in_flight == 0 &&
         now - l->begin_ms >= SETTLE_MS) {
-        l->end = END_BUDGET;
+        l->end = label_captions_labels(l->captions) < label_captions_count(l->captions)
+                     ? END_BUDGET
+                     : END_DONE;
     } else if (now - l->verdict_ms >= (uint64_t)(l->own.idle_seconds * 1e3)) {
         l->end = END_IDLE;
     } else if (l->next == label_captions_count(l->captions) &&

@@ -36,6 +36,12 @@ struct traffic_counters {
     uint64_t requests, failed, follow_ups, tokens_in, tokens_out, cost_micro;
 };
 
+/* Whose request a handle carries; NULL: nobody's. */
+struct owner {
+    struct inquiry *inquiry;
+    struct shot *shot;
+};
+
 struct traffic {
     struct traffic_options options;
     struct manner manner;
@@ -54,10 +60,7 @@ struct traffic {
     uint64_t *ids; // (inquiries) of the questions, beside each other to be found fast
     int inquiries;
     uint64_t serial;
-    struct owner {
-        struct inquiry *inquiry;
-        struct shot *shot;
-    } * owner; // (in_flight): of each handle
+    struct owner *owner; // (in_flight): of each handle
     struct text_buf system, user, schema;
     struct budget_amount typical; // of the last request
     // A limit of the budget stands in the way.

@@ -178,7 +178,7 @@ enum status judging_check_labels(const struct plan *p)
     char dir[512];
     int code = 0;
 
-    if (list[0] == '\0') {
+    if (list == NULL || list[0] == '\0') {
         return ST_OK;
     }
     share_program_dir(dir, sizeof(dir));

@@ -6,7 +6,9 @@
 #include "common/base/text.h"
 
 static const double fading_s = 10, known_after_s = 0.2;
-static const double slow_factor = 2, slow_ms = 500;
+static const double slow_factor = 2, slow_ms = 500, careful = 0.1;
+enum { ENDS = 64 }; // of questions that are remembered
+static const uint32_t late_least = 4, late_factor = 5;
 
 void judges_init(struct judges *s, const struct io_plan *plan, struct post *post)
 {
@@ -137,7 +139,10 @@ void judges_on_hello(struct judges *s, const struct bus_peer *peer,
     j->deadline_ms = m.deadline_ms;
     const uint32_t credits =
         m.credits < JUDGES_CREDITS_MAX ? m.credits : JUDGES_CREDITS_MAX;
-    j->hold = credits != j->credits ? credits : j->hold;
+    if (credits != j->credits) {
+        j->hold = credits;
+        j->too_many = 0;
+    }
     j->credits = credits;
     j->can_rate = m.can_rate;
     j->wants_truth = m.wants_truth;
@@ -171,11 +176,22 @@ void judges_asked(struct judges *s, struct judge *j)
     }
 }
 
+static void count_end(struct judge *j, uint32_t *kind)
+{
+    if (j->in_time + j->late >= ENDS) {
+        j->in_time /= 2;
+        j->late /= 2;
+    }
+    ++*kind;
+}
+
 void judges_answered(struct judges *s, struct judge *j, double latency_ms)
 {
     j->owing_ms = post_now_ms(s->post);
     j->answers++;
-    j->hold = fmin(j->hold + 1 / fmax(j->hold, 1), j->credits);
+    count_end(j, &j->in_time);
+    const double pace = j->hold < 0.75 * j->too_many || j->too_many <= 0 ? 1 : careful;
+    j->hold = fmin(j->hold + pace / fmax(j->hold, 1), j->credits);
     j->latency_ms += (latency_ms - j->latency_ms) / (j->latency_ms > 0 ? 8 : 1);
 }
 
@@ -183,8 +199,11 @@ void judges_late(struct judges *s, struct judge *j)
 {
     const uint64_t now = post_now_ms(s->post);
 
-    if (j->late_ms == 0 || now - j->late_ms >= j->deadline_ms) {
+    count_end(j, &j->late);
+    if (j->late >= late_least && late_factor * j->late > j->in_time + j->late &&
+        (j->late_ms == 0 || now - j->late_ms >= j->deadline_ms)) {
         j->late_ms = now;
+        j->too_many = j->hold;
         j->hold = fmax(1, j->hold / 2);
     }
 }

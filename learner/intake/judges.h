@@ -31,8 +31,10 @@ struct judge {
      * an answer takes; since when it owes one. */
     double answers, busy_s, latency_ms;
     uint64_t owing_ms;
-    double hold;      // questions it may hold: its credit, fewer after time-outs
-    uint64_t late_ms; // when that fell last
+    double hold;     // questions it may hold: its credit, fewer after time-outs
+    double too_many; // how many it held when it had too little time for them; 0 = never
+    uint64_t late_ms;       // when that fell last
+    uint32_t in_time, late; // of its last 64 or so questions
 };
 
 struct judges {
@@ -70,9 +72,10 @@ struct judges_turn judges_next(const struct judges *s, uint32_t waiting);
 /* A question went to it, or an answer came of one asked latency_ms ago. */
 void judges_asked(struct judges *s, struct judge *j);
 void judges_answered(struct judges *s, struct judge *j, double latency_ms);
-/* It had no time for one: it holds half as many from now on, and then one more each time
- * that it has answered as many as it holds. At most once in its deadline, in which all that
- * it holds may come to the same end. */
+/* It had no time for one. Where that is more than a fifth of the last, it holds half as
+ * many from now on, then one more each time that it has answered as many as it holds, and
+ * slowly near where it was too many. At most once in its deadline, in which all that it
+ * holds may come to the same end. */
 void judges_late(struct judges *s, struct judge *j);
 double
 judges_speed(const struct judge *j); // answers/s while it has questions; 0 unknown

@@ -235,6 +235,9 @@ static void a_judge_that_takes_long_over_many_keeps_them(void **state)
     for (int step = 0; step < 200; step++) {
         run_ms(100);
         answer_due(&slow, 0);
+        if (step % 10 == 9 && slow.answered < slow.seen) { // one in 16 fails
+            judge_answer(&j, j.id[slow.answered++], VERDICT_TIMEOUT, 0);
+        }
         exchange();
     }
     assert_true(slow.answered > 250); // 16 a second, and a little

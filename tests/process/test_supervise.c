@@ -275,7 +275,7 @@ static void wrong_input_is_told_before_anything_is_started(void **state)
         {{"--rules=/none/such"}, "there is no file /none/such"},
         {{"--env=bandit", "--goal=lore"}, "there is no"},
         {{"--judge=sim"}, "needs a hidden truth"},
-        {{"--judge=oracle"}, "neither rule nor sim nor the path"},
+        {{"--judge=oracle"}, "neither rule, llm nor sim nor the path"},
         {{"--judge=none", "--judges=2"}, "--judge=none starts none"},
         {{"--ranks=3", "--actors=2"}, "fewer than --ranks=3"},
         {{"--batch=100"}, "--batch=100 is not a multiple of --ranks="},

@@ -19,13 +19,13 @@ static struct sim_knobs *open_cluster(void)
     return &c.judge[0].options.sim_knobs; // read once it is welcome
 }
 
-static uint64_t updates_of_20_s(double latency, uint64_t *labels)
+static uint64_t updates_of_6_s(double latency, uint64_t *labels)
 {
     struct sim_knobs *k = open_cluster();
 
     k->latency = latency;
     k->latency_p99 = 4 * latency;
-    cluster_run_ms(&c, 20000);
+    cluster_run_ms(&c, 6000);
     const uint64_t updates = cluster_updates(&c);
     *labels = cluster_counters(&c, 0)->labels;
     assert_int_equal(c.counters.questions_duplicate, 0);
@@ -38,8 +38,8 @@ static void answers_that_take_seconds_delay_labels_but_no_update(void **state)
     uint64_t at_once, late;
 
     (void)state;
-    const uint64_t updates = updates_of_20_s(0, &at_once);
-    assert_true(updates_of_20_s(8, &late) + 1 >= updates);
+    const uint64_t updates = updates_of_6_s(0, &at_once);
+    assert_true(updates_of_6_s(3, &late) + 1 >= updates);
     assert_true(late > 0 && late < at_once);
 }
 
@@ -48,17 +48,17 @@ static void a_judge_that_is_away_is_asked_nothing_until_it_is_back(void **state)
     (void)state;
     struct sim_knobs *k = open_cluster();
     strcpy(k->outage, "away");
-    k->outage_every = 10;
-    k->outage_length = 5;
-    cluster_run_ms(&c, 7000); // out from the fifth second after its welcome
+    k->outage_every = 4;
+    k->outage_length = 2;
+    cluster_run_ms(&c, 2700); // out from the second second after its welcome
     const uint64_t questions = cluster_counters(&c, 0)->questions_asked;
     const uint64_t updates = cluster_updates(&c);
     assert_true(questions > 0);
-    cluster_run_ms(&c, 2000);
+    cluster_run_ms(&c, 1000);
     assert_int_equal(cluster_counters(&c, 0)->questions_asked, questions);
     assert_true(c.counters.questions_queued > 0);
-    assert_true(cluster_updates(&c) > updates + 20);
-    cluster_run_ms(&c, 3000); // to the tenth
+    assert_true(cluster_updates(&c) > updates + 10);
+    cluster_run_ms(&c, 1500); // to the fourth
     assert_true(cluster_counters(&c, 0)->questions_asked > questions);
     cluster_release(&c);
 }

@@ -62,7 +62,7 @@ class Server:
         self.bomb = faults.make_bomb() if "bomb" in used else b""
         self.places = asyncio.Semaphore(options.parallel)
         self.seen = {}  # digest of a request -> how often it came
-        self.began = time.monotonic()
+        self.began, self.cpu_began = time.monotonic(), time.process_time()
         self.log = open(options.log, "a", buffering=1) if options.log else None
         self.port = self.other_port = 0
         self.dirty = True
@@ -80,7 +80,8 @@ class Server:
             return
         self.dirty = False
         state = dict(self.stats, port=self.port, other_port=self.other_port,
-                     pid=os.getpid(), seconds=round(time.monotonic() - self.began, 3))
+                     pid=os.getpid(), seconds=round(time.monotonic() - self.began, 3),
+                     cpu_seconds=round(time.process_time() - self.cpu_began, 3))
         with open(self.options.state + ".new", "w") as f:
             json.dump(state, f)
         os.replace(self.options.state + ".new", self.options.state)
@@ -88,7 +89,7 @@ class Server:
     async def tell_often(self):
         while True:
             self.tell()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(self.options.tell)
 
     def count(self, name, n=1):
         self.stats[name] += n
@@ -326,6 +327,7 @@ def parse():
     add("--family", default="crypt", help="it answers by GOAL.FAMILY.rules")
     add("--state", default="", help="file of ports and counts")
     add("--log", default="", help="file of requests, a JSON line each")
+    add("--tell", type=float, default=0.02, help="seconds between writings of the state")
     add("--port", type=int, default=0)
     add("--seed", type=int, default=1)
     add("--median", type=float, default=1.0, help="of the latency, seconds; 0 answers at once")

@@ -256,12 +256,28 @@ static uint64_t longest_ago(struct lexicon *c, uint64_t visits, uint32_t want)
     return newest;
 }
 
-/* Makes room for new captions. Stops at `want` even where many were met at once. */
+/* The most visits of those that may go, at least 1; 0: none may. */
+static uint64_t most_visits(struct lexicon *c)
+{
+    uint64_t most = 0;
+
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct caption *p = look(c, i);
+        if (p->visits + (most == 0) > most && may_go(p, UINT64_MAX)) {
+            most = p->visits > 0 ? p->visits : 1;
+        }
+    }
+    return most;
+}
+
+/* Makes room for new captions. Stops at `want` even where many were met at once. Each
+ * round looks at all of them, which takes a while where they are two million. */
 static void forget_some(struct lexicon *c)
 {
     const uint32_t want = c->most / FORGET_SHARE + 1, before = c->known;
+    const uint64_t most = most_visits(c);
 
-    for (uint64_t visits = 1; before - c->known < want && visits < UINT64_MAX / 2;
+    for (uint64_t visits = 1; before - c->known < want && visits / 2 < most;
          visits *= 2) {
         const uint64_t last = longest_ago(c, visits, want - (before - c->known));
         for (uint32_t i = 0; i < c->count && before - c->known < want; i++) {

@@ -91,6 +91,13 @@ enum status actor_open(const struct actor_plan *plan, struct actor **out)
         st = ST_INVALID;
         goto out;
     }
+    if (a->options.learner[0] == 0 && a->options.mpi) {
+        // The learner of the same job makes it too, at the same moment.
+        st = file_make_dirs(a->options.run_dir);
+        if (st != ST_OK) {
+            goto out;
+        }
+    }
     if (a->options.learner[0] == 0 && !file_exists(a->options.run_dir)) {
         LOG_ERROR("ACTOR-USAGE", "--run-dir: there is no directory %s",
                   a->options.run_dir);

@@ -88,7 +88,7 @@ static int play_for_a_run(int argc, char **argv)
     actor_close(a);
     bus_free(plan.bus);
     if (options.mpi) {
-        mpijob_close();
+        mpijob_close(code);
     }
     return code;
 }

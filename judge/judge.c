@@ -151,6 +151,6 @@ int judge_main(const struct judge_backend *backend, int argc, char **argv)
         log_set_index((int)options.id + mpijob_index());
     }
     const int code = work(backend, &options);
-    mpijob_close();
+    mpijob_close(code);
     return code;
 }

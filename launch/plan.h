@@ -17,6 +17,7 @@ struct plan {
     char captions[512];  // label: whose captions, absolute
     double idle_seconds; // label
     bool resumed, quiet;
+    bool port_named; // on this command line
     int lock_fd; // of the run directory
 };
 
@@ -30,6 +31,7 @@ void plan_release(struct plan *p);
 void plan_find_family(struct plan *p);              // "crypt" of crypt-vault
 bool plan_is_empty(const char *path);               // a directory
 MUST_USE enum status plan_make_dir(struct plan *p); // of --run-dir, and its lock
+/* Of a fresh run before plan_make_dir(), so that nothing is made when it is taken. */
 MUST_USE enum status plan_choose_port(struct plan *p);
 /* What was chosen, for people. */
 void plan_print(const struct plan *p, FILE *to);

@@ -69,7 +69,7 @@ static int learn(int argc, char **argv)
     }
     start_close(&l);
     ranks_close(l.ranks);
-    mpijob_close();
+    mpijob_close(EXIT_DONE);
     return EXIT_DONE;
 }
 

@@ -1,6 +1,8 @@
 #include "learner/start_net.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,26 +34,41 @@ static enum status gather_hosts(struct learner *l, bool *several)
     return ST_OK;
 }
 
-/* The address that this host's name resolves to, for ranks on several hosts. */
-static enum status resolve(const char *host, char out[64])
+/* The first address of this host that is not loopback. */
+static bool find_interface(char out[64])
+{
+    struct ifaddrs *all = NULL;
+    bool found = false;
+
+    if (getifaddrs(&all) != 0) {
+        return false;
+    }
+    for (const struct ifaddrs *i = all; i != NULL && !found; i = i->ifa_next) {
+        const struct sockaddr_in *in = (const void *)i->ifa_addr;
+        found = in != NULL && in->sin_family == AF_INET &&
+                (i->ifa_flags & IFF_UP) != 0 && (i->ifa_flags & IFF_LOOPBACK) == 0 &&
+                inet_ntop(AF_INET, &in->sin_addr, out, 64) != NULL;
+    }
+    freeifaddrs(all);
+    return found;
+}
+
+/* The address that others dial: what this host's name resolves to, or, where that is
+ * loopback as a stock Debian has it, the first interface's. False: there is none. */
+static bool find_address(const char *host, char out[64])
 {
     const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    const int rc = getaddrinfo(host, NULL, &hints, &found);
 
-    if (rc == 0) {
+    if (getaddrinfo(host, NULL, &hints, &found) == 0) {
         const struct sockaddr_in *in = (const void *)found->ai_addr;
         inet_ntop(AF_INET, &in->sin_addr, out, 64);
         freeaddrinfo(found);
+        if (strncmp(out, "127.", 4) != 0) {
+            return true;
+        }
     }
-    if (rc != 0 || strncmp(out, "127.", 4) == 0) {
-        LOG_ERROR("NET-ADDRESS",
-                  "the name %s of this host resolves to %s, which other hosts cannot "
-                  "dial; give --bind",
-                  host, rc == 0 ? out : gai_strerror(rc));
-        return ST_INVALID;
-    }
-    return ST_OK;
+    return find_interface(out);
 }
 
 /* On one host: what --bind says. On several the default would be a dead end. */
@@ -64,10 +81,20 @@ static enum status choose_address(const struct learner *l, bool several, char ad
     text_format(addr, 64, "%s", bind);
     text_format(advertise, 64, "%s", bind);
     if (several && strcmp(bind, loopback) == 0) {
-        TRY(resolve(host, addr));
+        if (!find_address(host, addr)) {
+            LOG_ERROR("NET-ADDRESS",
+                      "host %s has no address but loopback, which other hosts cannot "
+                      "dial; give --bind=ADDR",
+                      host);
+            return ST_INVALID;
+        }
         text_format(advertise, 64, "%s", addr);
-    } else if (strcmp(bind, "0.0.0.0") == 0) {
-        TRY(resolve(host, advertise));
+    } else if (strcmp(bind, "0.0.0.0") == 0 && !find_address(host, advertise)) {
+        LOG_WARN("NET-ADDRESS",
+                 "host %s has no address but loopback: only processes of "
+                 "this host can join",
+                 host);
+        text_format(advertise, 64, "%s", loopback);
     }
     if (strncmp(advertise, "127.", 4) != 0) {
         LOG_WARN("NET-OPEN",

@@ -96,12 +96,17 @@ static void wait_asleep(MPI_Request *request)
     }
 }
 
-void mpijob_close(void)
+void mpijob_close(int code)
 {
     MPI_Request all_here;
 
     if (own == MPI_COMM_NULL) {
         return;
+    }
+    if (code != 0) {
+        LOG_ERROR("MPI-FAILED", "this process ends the job: it failed with code %d",
+                  code);
+        MPI_Abort(MPI_COMM_WORLD, code);
     }
     if (own_role == MPIJOB_LEARNER && own_index == 0) {
         ended = 1;

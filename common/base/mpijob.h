@@ -22,8 +22,9 @@ const void *mpijob_learners(void);
 /* True once the learners have ended, as a process that came too late to be told so by them
  * must know: looks at most ten times a second. False before mpijob_open(). */
 bool mpijob_over(void);
-/* Says so, in a learner, to all others; then waits, asleep, until every process of the job is here, then MPI_Finalize. Does nothing
- * before mpijob_open(). */
-void mpijob_close(void);
+/* Says so, in a learner, to all others; then waits, asleep, until every process of the job
+ * is here, then MPI_Finalize. A `code` other than 0 ends the whole job with it at once: the
+ * others would wait for ever. Does nothing before mpijob_open(). */
+void mpijob_close(int code);
 
 #endif

@@ -296,20 +296,42 @@ static void help_names_choices_and_the_defaults_of_the_preset(void **state)
     assert_int_equal(runner_run(dir, minos, "train", "--preset=no", "--help", NULL), 2);
 }
 
-static void a_port_in_use_is_an_error_before_anything_starts(void **state)
+/* Another program's port; port_flag names it. */
+static int take_port(int port)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     socklen_t len = sizeof(in);
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    (void)state;
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
     text_format(port_flag, sizeof(port_flag), "--port=%d", ntohs(in.sin_port));
+    return fd;
+}
+
+static void a_port_in_use_is_an_error_before_anything_is_made(void **state)
+{
+    (void)state;
+    const int fd = take_port(0);
     assert_int_equal(runner_wait(start(NULL, NULL), 20000), 2);
     assert_non_null(strstr(runner_output(dir), "is in use by another process"));
+    assert_false(file_exists(run));
+    close(fd);
+}
+
+static void a_run_whose_old_port_is_taken_goes_on_at_another(void **state)
+{
+    (void)state;
+    ends_well(start("--steps=20000", NULL));
+    const int fd = take_port(atoi(port_flag + strlen("--port=")));
+    const pid_t named = runner_start(dir, minos, "train", run_flag, port_flag, NULL);
+    assert_int_equal(runner_wait(named, 20000), 2);
+    ends_well(runner_start(dir, minos, "train", run_flag, "--steps=30000", NULL));
+    assert_non_null(strstr(runner_output(dir), "it takes another"));
+    assert_true(number_in("summary.json", "env_steps") >= 30000);
     close(fd);
 }
 
@@ -397,7 +419,8 @@ int main(int argc, char **argv)
         TEST(a_judge_of_ones_own_is_started_by_its_path),
         TEST(a_judge_in_another_language_is_started_by_its_path_too),
         TEST(help_names_choices_and_the_defaults_of_the_preset),
-        TEST(a_port_in_use_is_an_error_before_anything_starts),
+        TEST(a_port_in_use_is_an_error_before_anything_is_made),
+        TEST(a_run_whose_old_port_is_taken_goes_on_at_another),
         TEST(actors_by_hand_outlive_a_learner_and_minos_stop_ends_them),
         TEST(a_learner_without_actors_is_seen_and_stops_in_order),
         TEST(one_mpirun_starts_everything_and_ends_it),

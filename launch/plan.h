@@ -18,7 +18,7 @@ struct plan {
     double idle_seconds; // label
     bool resumed, quiet;
     bool port_named; // on this command line
-    int lock_fd; // of the run directory
+    int lock_fd;     // of the run directory
 };
 
 /* Checks everything, chooses what was left open, makes the run directory, takes its lock

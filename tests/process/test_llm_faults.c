@@ -85,6 +85,7 @@ struct given {
 };
 static struct given given[CAPTIONS];
 static int leaks;
+static struct llm_stage s;
 
 static bool take_entry(void *ctx, const struct ledger_entry *e)
 {
@@ -103,25 +104,26 @@ static bool take_entry(void *ctx, const struct ledger_entry *e)
     return true;
 }
 
-static int unanswered(const struct llm_stage *s)
+static int unanswered(void)
 {
     int n = 0;
 
     memset(given, 0, sizeof(given));
     leaks = 0;
-    llm_stage_read(s, take_entry, NULL);
+    llm_stage_read(&s, take_entry, NULL);
     for (int i = 0; i < CAPTIONS; i++) {
         n += given[i].count == 0;
     }
     return n;
 }
 
-static bool all_answered(struct llm_stage *s, void *arg)
+static bool all_answered(struct llm_stage *stage, void *arg)
 {
     static int looks;
 
+    (void)stage;
     (void)arg;
-    return ++looks % 20 == 0 && unanswered(s) == 0;
+    return ++looks % 20 == 0 && unanswered() == 0;
 }
 
 static void check_verdicts(void)
@@ -176,10 +178,8 @@ each_misbehaviour_ends_in_its_verdict_and_hurts_no_other_caption(void **state)
 {
     static char when[FAULTS][96], where[STAGE_PATH];
     const char *options[FAULTS + 8], need_key[] = "--key=sk-stand-in-7f3a9c51d2e84b06";
-    struct llm_stage s;
 
     (void)state;
-    llm_stage_open(&s, write_caption);
     fill_whens(when, options);
     options[FAULTS] = "--median=0.05";
     options[FAULTS + 1] = "--tail=0.2";
@@ -193,7 +193,7 @@ each_misbehaviour_ends_in_its_verdict_and_hurts_no_other_caption(void **state)
                                           "--judge-deadline=20", NULL});
     const bool done = llm_stage_until(&s, all_answered, NULL, 50000);
     if (!done) {
-        fail_msg("%d captions have no verdict: %s", unanswered(&s),
+        fail_msg("%d captions have no verdict: %s", unanswered(),
                  llm_stage_judge_says(&s));
     }
     check_verdicts();
@@ -212,14 +212,28 @@ each_misbehaviour_ends_in_its_verdict_and_hurts_no_other_caption(void **state)
     if (llm_stage_finds(&s, key, where)) {
         fail_msg("the key stands in %s", where);
     }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    llm_stage_open(&s, write_caption);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
     llm_stage_close(&s);
+    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(
-            each_misbehaviour_ends_in_its_verdict_and_hurts_no_other_caption),
+        cmocka_unit_test_setup_teardown(
+            each_misbehaviour_ends_in_its_verdict_and_hurts_no_other_caption, set_up,
+            tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

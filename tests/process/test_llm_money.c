@@ -205,14 +205,17 @@ static void minos_train_gives_the_key_to_its_judges_alone(void **state)
                                    "--llm-model=any", "--steps=100000000", NULL);
     assert_int_equal(unsetenv("OPENAI_API_KEY"), 0);
     if (!llm_stage_until(&s, has_labels, NULL, PATIENCE_MS)) {
-        kill(run, SIGKILL);
+        kill(run, SIGTERM);
+        runner_wait(run, 20000);
         fail_msg("no labels: %s", runner_output(out));
     }
     assert_true(llm_stage_state(&s, "key_right") >= 4);
     // The supervisor has it from its caller, to hand it on; nobody else.
     if (any_environment_has(key, run, &who)) {
-        kill(run, SIGINT);
-        fail_msg("%s has the key in its environment", process_name(who));
+        const char *name = process_name(who);
+        kill(run, SIGTERM);
+        runner_wait(run, 20000);
+        fail_msg("%s has the key in its environment", name);
     }
     assert_int_equal(kill(run, SIGINT), 0);
     assert_int_equal(runner_wait(run, 30000), 0);

@@ -128,7 +128,8 @@ static int bench_dispatch(int argc, char **argv)
             word[0] != '\0' ? ": no such bench" : "",
             nearest != NULL
                 ? "did you mean "
-                : "env, infer, crypt-calibrate, update, bus, store, codec or judge",
+                : "env, infer, crypt-calibrate, update, bus, store, codec, judge or "
+                  "label-budget",
             nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
     return EXIT_USAGE;
 }

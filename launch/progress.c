@@ -153,6 +153,33 @@ static char *read_json(const char *run_dir, const char *name)
     return json;
 }
 
+static bool progress_is_over(const struct line *l)
+{
+    char state[32] = "";
+
+    jsonline_text(l->json, "state", state, sizeof(state));
+    return strcmp(state, "done") == 0;
+}
+
+/* "done" is the learner's word; of its steps and seconds some may be left. */
+static void add_state(struct line *l)
+{
+    char state[32] = "";
+    double steps = 0, of = 0, spent = 0, given = 0;
+
+    jsonline_text(l->json, "state", state, sizeof(state));
+    jsonline_number(l->json, "env_steps", &steps);
+    jsonline_number(l->json, "steps", &of);
+    jsonline_number(l->json, "seconds", &spent);
+    jsonline_number(l->json, "seconds_given", &given);
+    if (strcmp(state, "done") == 0 && (of == 0 || steps < of) &&
+        (given == 0 || spent < given) && of + given > 0) {
+        add(l, "stopped");
+    } else {
+        add_text(l, "state", "", "running");
+    }
+}
+
 bool progress_line(const char *run_dir, char *out, size_t size)
 {
     char *json = read_json(run_dir, "progress.json");
@@ -162,22 +189,25 @@ bool progress_line(const char *run_dir, char *out, size_t size)
         return false;
     }
     out[0] = '\0';
-    add_text(&l, "state", "", "running");
     if (!add_labelling(&l)) {
+        add_state(&l);
         add_steps(&l);
     }
     add_number(&l, "sps", "steps/s", 0);
     add_number(&l, "success_rate", "success", 3);
+    // What a narrow terminal must still show comes first.
+    add_text(&l, "alarm", "ALARM: ", "");
+    if (!progress_is_over(&l)) {
+        add_text(&l, "waiting_for", "waiting for ", "nothing");
+    }
+    add_number(&l, "policy_lag_p99", "lag p99", 0);
     add_number(&l, "return_mean", "return", 2);
     add_number(&l, "episodes", "episodes", -1);
     add_number(&l, "labels", "labels", -1);
-    add_number(&l, "policy_lag_p99", "lag p99", 0);
     add_number(&l, "actors", "actors", 0);
     add_number(&l, "judges", "judges", 0);
     add_share(&l, "failing_share", "of answers fail");
     add_text(&l, "asking_state", "asking: ", "on");
-    add_text(&l, "alarm", "ALARM: ", "");
-    add_text(&l, "waiting_for", "waiting for ", "nothing");
     mem_free(json);
     return true;
 }

@@ -1,4 +1,5 @@
 /* What asking tells of itself. */
+#include <math.h>
 #include <string.h>
 
 #include "learner/intake/asking_impl.h"
@@ -15,21 +16,28 @@ static enum io_asking asking_state(const struct asking *a)
                                                     : IO_ASKING_ON;
 }
 
-/* Processes of one name and model are one judge. */
+/* Processes of one name and model are one judge; of those that have left the fastest. */
 static void report_judges(const struct asking *a, struct io_counters *out)
 {
     out->judges_told = (uint32_t)a->repute.count;
     for (int i = 0; i < a->repute.count; i++) {
         struct io_judge *told = &out->judge[i];
+        double gone = 0;
         *told = a->repute.one[i].told;
         for (int k = 0; k < JUDGES_MAX; k++) {
             const struct judge *j = &a->judges.list[k];
-            if (j->number != 0 && j->alive &&
-                strncmp(j->name, told->name, IO_JUDGE_NAME - 1) == 0 &&
-                strncmp(j->model, told->model, IO_JUDGE_NAME - 1) == 0) {
+            if (j->number == 0 ||
+                strncmp(j->name, told->name, IO_JUDGE_NAME - 1) != 0 ||
+                strncmp(j->model, told->model, IO_JUDGE_NAME - 1) != 0) {
+                continue;
+            }
+            if (j->alive) {
                 told->per_s += judges_speed(j);
+            } else {
+                gone = fmax(gone, judges_speed(j));
             }
         }
+        told->per_s = told->per_s > 0 ? told->per_s : gone;
     }
 }
 

@@ -236,7 +236,8 @@ static enum status choose_counts(struct plan *p)
         .envs_total = (int64_t)settings_number(s, "envs-total"),
         .batch = (int64_t)settings_number(s, "batch"),
         .segment_steps = (int64_t)settings_number(s, "segment-steps"),
-        .cores = topology_cores()};
+        .cores = topology_cores(),
+        .games_apart = strcmp(p->family, "nethack") == 0};
     if (t->batch < 1 || t->segment_steps < 1) {
         fprintf(stderr, "minos train: --batch and --segment-steps must be above 0\n");
         return ST_INVALID;

@@ -33,7 +33,10 @@ static int64_t choose_ranks(const struct topology *t)
 
 static int64_t choose_actors(const struct topology *t)
 {
-    int64_t actors = t->cores <= 2 ? 1 : t->cores - t->ranks;
+    // Beside games that are processes one actor acts while the other's games play: on two
+    // cores NetHack has a quarter more steps with two actors than with one, crypt as many.
+    const int64_t few = t->games_apart ? 2 : 1;
+    int64_t actors = t->cores <= 2 ? few : t->cores - t->ranks;
 
     actors = actors < t->ranks ? t->ranks : actors;
     if (t->envs == 0) {

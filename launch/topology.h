@@ -3,6 +3,7 @@
 /* How many ranks, actors and environments suit the cores of this machine. Pure: cores in,
  * counts out. Any thread. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/status.h"
@@ -12,6 +13,7 @@ struct topology {
     int64_t envs_total;          // of all actors together, where envs is to be chosen
     int64_t batch, segment_steps;
     int cores;
+    bool games_apart; // the games are processes of their own, which an actor waits for
 };
 
 int topology_cores(void); // that this process may use

@@ -32,6 +32,20 @@ static void the_windows_of_the_preset_are_a_few_batches(void **state)
     }
 }
 
+static void few_cores_have_two_actors_where_games_are_processes(void **state)
+{
+    struct topology own = on(2), apart = on(2);
+
+    (void)state;
+    apart.games_apart = true;
+    assert_int_equal(topology_choose(&own), ST_OK);
+    assert_int_equal(topology_choose(&apart), ST_OK);
+    assert_int_equal(own.actors, 1);
+    assert_int_equal(apart.actors, 2);
+    assert_int_equal(apart.ranks, 1);
+    assert_int_equal(apart.actors * apart.envs, own.envs);
+}
+
 static void what_is_given_is_kept(void **state)
 {
     struct topology t = on(8);
@@ -69,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rank_has_an_actor_on_any_number_of_cores),
         cmocka_unit_test(the_windows_of_the_preset_are_a_few_batches),
+        cmocka_unit_test(few_cores_have_two_actors_where_games_are_processes),
         cmocka_unit_test(what_is_given_is_kept),
         cmocka_unit_test(
             fewer_actors_than_ranks_is_refused_and_few_actors_make_few_ranks),

@@ -1,7 +1,7 @@
 #!/bin/sh
 # From a fresh clone to a trained policy: installs what is missing, builds, trains an
 # agent on the built-in roguelike from a judge's feedback, and measures it on levels that
-# it has never seen. About three minutes of training on two cores.
+# it has never seen. One to two minutes of training on two cores.
 #
 #   sh launch/quickstart.sh [--no-install] [--build-only] [--steps=N]
 #

@@ -76,7 +76,7 @@ enum run_state runstate_of(const char *run_dir)
 
 const char *runstate_name(enum run_state s)
 {
-    static const char *const names[] = {"not started", "running", "ended",
+    static const char *const names[] = {"not started", "running", "done",
                                         "not running"};
 
     return names[s];

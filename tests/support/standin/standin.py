@@ -5,7 +5,8 @@ latencies and with whatever misbehaviour is wanted. No model runs behind it.
 
     standin.py --goals=judge/goals --family=crypt --state=FILE [options]
 
---state is rewritten after each change with the ports and counts as one flat JSON object;
+--state is rewritten soon after each change, and at once on SIGUSR1 (`told` counts those),
+with the ports and counts as one flat JSON object;
 --log gets a line for each request. Both tell whether the right key came, never the key.
 --when="TEXT=KIND*N" misbehaves the first N times (without *N: always) that a caption with
 TEXT in it comes, and may be given often; --sequence=429,ok,500 request by request, and well
@@ -34,7 +35,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))))
 GOALS = os.path.join(TOP, "judge", "goals")
 TAIL = 3.0902  # the 99.9 % quantile of a standard normal: where --tail lies
-COUNTS = ("requests", "answered", "connections", "in_flight", "in_flight_peak", "key_right",
+COUNTS = ("told", "requests", "answered", "connections", "in_flight", "in_flight_peak",
+          "key_right",
           "key_missing", "key_wrong", "proxied", "unreadable", "gone", "models", "chat",
           "completions", "schema", "choice", "compressed_wanted", "other_connections",
           "huge_bytes", "tokens_in", "tokens_out", "follow_ups", "refused_structured")
@@ -85,6 +87,11 @@ class Server:
         with open(self.options.state + ".new", "w") as f:
             json.dump(state, f)
         os.replace(self.options.state + ".new", self.options.state)
+
+    def tell_now(self):
+        """On SIGUSR1: whoever asks waits until `told` has grown."""
+        self.count("told")
+        self.tell()
 
     async def tell_often(self):
         while True:
@@ -279,6 +286,7 @@ class Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.tell_now)
         telling = asyncio.create_task(self.tell_often())
         await stop.wait()
         telling.cancel()

@@ -166,7 +166,7 @@ static void say(const char *pattern, int event, const char *const fill[3])
 static void say_all(const char *pattern, int event)
 {
     const char *slot = strchr(pattern, '%');
-    char number[8];
+    char number[16];
 
     if (slot == NULL) {
         say(pattern, event, (const char *const[3]){NULL});

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """A judge of one's own, written from schemas/README.md alone: judge_example.py
-[--learner=tcp://127.0.0.1:7340 | --run-dir=DIR]. Copy it and change rate().
+--learner=tcp://HOST:PORT | --run-dir=DIR. Copy it and change rate().
 Needs Debian's python3-zmq, python3-flatbuffers and flatbuffers-compiler."""
 import glob, hashlib, os, signal, socket, struct, subprocess, sys, tempfile, time
 import flatbuffers, zmq
@@ -25,9 +25,15 @@ def rate(text):
     return float(any(word in text.lower() for word in WORDS))
 
 options = dict(arg[2:].partition("=")[::2] for arg in sys.argv[1:])
-learner = options.get("learner") or os.environ.get("MINOS_ENDPOINT", "tcp://127.0.0.1:7340")
-if "run-dir" in options:
-    learner = open(options["run-dir"] + "/address").read().strip()
+learner = options.get("learner") or os.environ.get("MINOS_ENDPOINT")
+if options.get("run-dir") and not learner:
+    try:
+        learner = open(options["run-dir"] + "/address").read().strip()
+    except OSError as missing:
+        sys.exit(f"judge_example.py: --run-dir: no run has an address there: {missing}")
+if not learner:
+    print("judge_example.py: needs --learner=tcp://HOST:PORT or --run-dir=DIR", file=sys.stderr)
+    sys.exit(2)
 me, kept = (0, 0, 0), {}  # run, number, incarnation; question id -> [verdict, time sent]
 joined, heard, sent, hello_at = False, 0, 0, 0
 hello, digest = JudgeHello.JudgeHelloT(), Hash.HashT()

@@ -235,8 +235,26 @@ def run_one(args, run_of, evaluation, deadline):
     return eval_one(args, result, run, evaluation, deadline)
 
 
+def keep_options(run, options):
+    """A directory of the same name may hold a run of other options, whose result would
+    pass for this one's."""
+    kept = run + ".options.json"
+    if os.path.isdir(run):
+        before = None
+        if os.path.exists(kept):
+            with open(kept) as f:
+                before = json.load(f)
+        if before != options:
+            die(f"{run} holds a run of other options, "
+                f"{'unknown' if before is None else shlex.join(before)}; "
+                f"remove it, or name another --work")
+    with open(kept, "w") as f:
+        json.dump(options, f)
+
+
 def train_one(args, row, seed, options, run, deadline):
     minos = os.path.join(args.bin, "minos")
+    keep_options(run, options)
     train = [minos, "train", f"--run-dir={run}", f"--seed={seed}", "--quiet"] + options
     began = time.time()
     done = call(train, deadline)

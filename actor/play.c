@@ -69,12 +69,46 @@ static int action_of(const struct env_spec *spec, int key)
     return -1;
 }
 
-static void legend(const struct env_spec *spec)
+static int legend_chars(const struct env_spec *spec)
+{
+    int chars = (int)strlen("q quit");
+
+    for (int a = 0; a < spec->actions; a++) {
+        chars += (int)strlen(spec->action_names[a]) + 4;
+    }
+    return chars;
+}
+
+/* Lines under the screen: all keys, or one line where the terminal is too small. */
+static int legend_lines(const struct env_spec *spec)
+{
+    int rows, cols;
+
+    tools_terminal(&rows, &cols);
+    const int all = (legend_chars(spec) + cols - 1) / cols;
+    return ENV_ROWS + all <= rows ? all : 1;
+}
+
+static void print_keys(const struct env_spec *spec)
 {
     for (int a = 0; a < spec->actions; a++) {
         printf("%c %s  ", play_key(spec->action_names[a], a), spec->action_names[a]);
     }
-    printf("%c quit\033[K\n\033[J", PLAY_QUIT);
+    printf("%c quit", PLAY_QUIT);
+}
+
+/* No line break behind it: the last line of a terminal would scroll. */
+static void legend(const struct env_spec *spec, int lines)
+{
+    int rows, cols;
+
+    tools_terminal(&rows, &cols);
+    if (lines * cols >= legend_chars(spec)) {
+        print_keys(spec);
+    } else {
+        printf("%c shows the keys, %c quits", PLAY_KEYS, PLAY_QUIT);
+    }
+    printf("\033[K\033[J");
     fflush(stdout);
 }
 
@@ -114,12 +148,23 @@ static enum status open_one(struct show_options *o, const struct tools_player *p
     return vecenv_open(&plan, out);
 }
 
+static bool show_keys(const struct env_spec *spec)
+{
+    char key;
+
+    printf("\033[H\033[2J");
+    print_keys(spec);
+    printf("\n\nany key goes back");
+    fflush(stdout);
+    return read_key(&key);
+}
+
 static void print_end(const struct vecenv *games)
 {
     struct env_summary s;
 
     vecenv_summary(games, 0, &s);
-    printf("\033[Kepisode over: %s, return %.2f, %d steps, depth %d%s\n", s.cause,
+    printf("\033[Kepisode over: %s, return %.2f, %d steps, depth %d%s\033[J", s.cause,
            (double)vecenv_return(games, 0), s.length, s.depth,
            s.success ? ", SUCCESS" : "");
     fflush(stdout);
@@ -133,9 +178,10 @@ static enum status play_person(struct vecenv *games)
     char key;
 
     for (;;) {
-        tools_draw(vecenv_obs(games, 0));
-        legend(spec);
-        if (!read_key(&key)) {
+        const int lines = legend_lines(spec);
+        tools_draw(vecenv_obs(games, 0), lines);
+        legend(spec, lines);
+        if (!read_key(&key) || (key == PLAY_KEYS && !show_keys(spec))) {
             return ST_OK;
         }
         const int a = action_of(spec, key);
@@ -145,7 +191,7 @@ static enum status play_person(struct vecenv *games)
         action = (uint8_t)a;
         vecenv_step(games, &action, &step);
         if (step.result.terminated || step.result.truncated) {
-            tools_draw(vecenv_obs(games, 0));
+            tools_draw(vecenv_obs(games, 0), 1);
             print_end(games);
             TRY(vecenv_reset(games, 0));
             if (!read_key(&key)) {
@@ -181,6 +227,7 @@ int play_main(int argc, char **argv)
         st = play_person(games);
     }
     (void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+    putchar('\n');
     vecenv_close(games);
     return st == ST_OK ? EXIT_DONE : EXIT_FAILED;
 }
@@ -214,8 +261,8 @@ static enum status watch(struct show_options *o, struct tools_player *p,
         const int a = choose(p->policy, games, state, &chance, o->greedy);
         const uint8_t action = (uint8_t)a;
         struct vecenv_step step;
-        tools_draw(vecenv_obs(games, 0));
-        printf("episode %lld  update %llu  next: %s\033[K\n\033[J",
+        tools_draw(vecenv_obs(games, 0), 1);
+        printf("episode %lld  update %llu  next: %s\033[K\033[J",
                (long long)episode + 1, (unsigned long long)p->update,
                spec->action_names[a]);
         fflush(stdout);
@@ -223,7 +270,7 @@ static enum status watch(struct show_options *o, struct tools_player *p,
         stop_poll();
         vecenv_step(games, &action, &step);
         if (step.result.terminated || step.result.truncated) {
-            tools_draw(vecenv_obs(games, 0));
+            tools_draw(vecenv_obs(games, 0), 1);
             print_end(games);
             clock_sleep_ms((uint64_t)(3000 / o->steps_per_second));
             memset(state, 0, sizeof(float) * H);
@@ -231,6 +278,7 @@ static enum status watch(struct show_options *o, struct tools_player *p,
             episode++;
         }
     }
+    putchar('\n');
     mem_free(state);
     return st;
 }

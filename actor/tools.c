@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "common/base/checkpoint.h"
 #include "common/base/file.h"
@@ -159,22 +161,59 @@ enum status tools_open_player(struct show_options *o, int rows,
     return ST_OK;
 }
 
-void tools_draw(const struct env_obs *obs)
+void tools_terminal(int *rows, int *cols)
 {
+    struct winsize w;
+    const bool known =
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > 0 && w.ws_col > 0;
+
+    *rows = known ? w.ws_row : ENV_ROWS;
+    *cols = known ? w.ws_col : ENV_COLS;
+}
+
+static bool is_empty(const struct env_obs *obs, int row)
+{
+    for (int c = 0; c < ENV_COLS; c++) {
+        if (obs->chars[row][c] > 32) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void draw_row(const struct env_obs *obs, int row)
+{
+    int color = -1;
+
+    for (int c = 0; c < ENV_COLS; c++) {
+        const int now = obs->colors[row][c];
+        const uint8_t ch = obs->chars[row][c];
+        if (now != color) {
+            printf("\033[0;%d%sm", (now & 8) != 0 ? 90 + (now & 7) : 30 + (now & 7),
+                   (now & 16) != 0 ? ";7" : "");
+            color = now;
+        }
+        putchar(ch >= 32 && ch < 127 ? ch : ' ');
+    }
+    printf("\033[0m\033[K\n");
+}
+
+void tools_draw(const struct env_obs *obs, int below)
+{
+    bool left_out[ENV_ROWS] = {false};
+    int rows, cols;
+
+    tools_terminal(&rows, &cols);
+    int over = ENV_ROWS + below - rows;
+    for (int r = ENV_ROWS - 1; r > 0 && over > 0; r--) {
+        left_out[r] = is_empty(obs, r);
+        over -= left_out[r];
+    }
     printf("\033[H");
     for (int r = 0; r < ENV_ROWS; r++) {
-        int color = -1;
-        for (int c = 0; c < ENV_COLS; c++) {
-            const int now = obs->colors[r][c];
-            const uint8_t ch = obs->chars[r][c];
-            if (now != color) {
-                printf("\033[0;%d%sm", (now & 8) != 0 ? 90 + (now & 7) : 30 + (now & 7),
-                       (now & 16) != 0 ? ";7" : "");
-                color = now;
-            }
-            putchar(ch >= 32 && ch < 127 ? ch : ' ');
+        if (!left_out[r]) {
+            draw_row(obs, r);
         }
-        printf("\033[0m\033[K\n");
     }
 }
 

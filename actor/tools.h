@@ -15,7 +15,7 @@ int eval_main(int argc, char **argv);     // episodes of a checkpoint, one JSON 
 int play_main(int argc, char **argv);     // a person plays
 int watch_main(int argc, char **argv);    // a checkpoint plays in the terminal
 /* The key of an action in minos play; 0: it has none. */
-enum { PLAY_QUIT = 'q' };
+enum { PLAY_QUIT = 'q', PLAY_KEYS = '?' };
 char play_key(const char *action, int index);
 int bench_main(int argc, char **argv); // env, infer, crypt-calibrate
 
@@ -33,7 +33,11 @@ struct tools_player {
 };
 MUST_USE enum status tools_open_player(struct show_options *o, int rows,
                                        struct tools_player *out);
-/* Writes a screen with ANSI colours, the caption in row 0. */
-void tools_draw(const struct env_obs *obs);
+/* The terminal on stdout; 80 by 24 where there is none. */
+void tools_terminal(int *rows, int *cols);
+/* Writes a screen with ANSI colours, the caption in row 0. In a terminal without room for
+ * it and `below` more lines empty rows are left out, from the lowest up, so that the
+ * caption does not scroll away. */
+void tools_draw(const struct env_obs *obs, int below);
 
 #endif

@@ -295,6 +295,23 @@ static int exit_of(const struct word *w, const struct ledger_command *c, enum st
                                         : EXIT_DONE;
 }
 
+static int refuse_word(const char *name)
+{
+    const char *names[WORDS];
+
+    for (int i = 0; i < WORDS; i++) {
+        names[i] = words[i].name;
+    }
+    const char *nearest = text_nearest(name, names, WORDS);
+    fprintf(stderr,
+            "minos ledger: %s%s%s%s; there are list, grep, stats, export, import and "
+            "merge\n",
+            name[0] != '\0' ? name : "a word is needed",
+            name[0] != '\0' ? " is none of its words" : "",
+            nearest != NULL ? ", did you mean " : "", nearest != NULL ? nearest : "");
+    return EXIT_USAGE;
+}
+
 int ledger_main(int argc, char **argv)
 {
     static struct ledger_command c; // large
@@ -305,10 +322,12 @@ int ledger_main(int argc, char **argv)
     for (int i = 0; i < WORDS; i++) {
         w = strcmp(words[i].name, name) == 0 ? &words[i] : w;
     }
-    if (help || w == NULL) {
-        option_print_help(ledger_options_table, usage, examples,
-                          help ? stdout : stderr);
-        return help ? EXIT_DONE : EXIT_USAGE;
+    if (help) {
+        option_print_help(ledger_options_table, usage, examples, stdout);
+        return EXIT_DONE;
+    }
+    if (w == NULL) {
+        return refuse_word(name);
     }
     c.to = stdout;
     if (read_options(&c, w, argc - 1, argv + 1) != ST_OK) {

@@ -9,9 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
-#include "common/base/mem.h"
 #include "common/base/text.h"
-#include "launch/jsonline.h"
 #include "tests/support/harness.h"
 #include "tests/support/runner.h"
 
@@ -50,17 +48,7 @@ static int tear_down(void **state)
 
 static double number_in(const char *name, const char *key)
 {
-    char path[PATH_MAX_ + 64], *json;
-    double n = -1;
-    size_t len;
-
-    text_format(path, sizeof(path), "%s/%s", run, name);
-    if (!file_exists(path) || file_read(path, 1 << 20, &json, &len) != ST_OK) {
-        return -1;
-    }
-    jsonline_number(json, key, &n);
-    mem_free(json);
-    return n;
+    return runner_json_number(run, name, key);
 }
 
 struct wanted {

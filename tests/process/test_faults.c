@@ -17,7 +17,6 @@
 #include "common/base/mem.h"
 #include "common/base/rng.h"
 #include "common/base/text.h"
-#include "launch/jsonline.h"
 #include "launch/scratch.h"
 #include "tests/support/harness.h"
 #include "tests/support/runner.h"
@@ -87,17 +86,7 @@ static int tear_down(void **state)
 
 static double number_in(const char *name, const char *key)
 {
-    char *json;
-    double n = -1;
-    size_t len;
-
-    if (!file_exists(harness_path(run, name)) ||
-        file_read(harness_path(run, name), 1 << 20, &json, &len) != ST_OK) {
-        return -1;
-    }
-    jsonline_number(json, key, &n);
-    mem_free(json);
-    return n;
+    return runner_json_number(run, name, key);
 }
 
 static bool has_steps(void *least)

@@ -9,7 +9,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
-#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "launch/jsonline.h"
 #include "tests/support/harness.h"
@@ -53,15 +52,7 @@ static int label(const char *store, const char *out, const char *a, const char *
 
 static double summary(const char *run, const char *key)
 {
-    char path[PATH_MAX_ + 64], *json;
-    double n = -1;
-    size_t len;
-
-    text_format(path, sizeof(path), "%s/%s/summary.json", dir, run);
-    assert_int_equal(file_read(path, 1 << 20, &json, &len), ST_OK);
-    jsonline_number(json, key, &n);
-    mem_free(json);
-    return n;
+    return runner_json_number(harness_path(dir, run), "summary.json", key);
 }
 
 static void audit_balances(const char *run)
@@ -167,17 +158,7 @@ static void a_label_budget_ends_a_labelling_that_goes_on_later(void **state)
 
 static bool has_some(void *arg)
 {
-    char path[PATH_MAX_ + 64], *json;
-    double n = 0;
-    size_t len;
-
-    text_format(path, sizeof(path), "%s/%s/progress.json", dir, (const char *)arg);
-    if (!file_exists(path) || file_read(path, 1 << 20, &json, &len) != ST_OK) {
-        return false;
-    }
-    jsonline_number(json, "labelled", &n);
-    mem_free(json);
-    return n >= 4;
+    return runner_json_number(harness_path(dir, arg), "progress.json", "labelled") >= 4;
 }
 
 static void a_killed_labelling_asks_again_only_what_was_under_way(void **state)

@@ -1,6 +1,7 @@
 #include "tests/support/llm_stage.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "launch/jsonline.h"
 #include "tests/support/runner.h"
 
 enum { STEPS = 32, STATE = 128, WAIT_MS = 20000, FILE_MOST = 64 << 20 };
@@ -43,16 +43,7 @@ static bool wait_path(const char *path)
 
 static double number_in(const char *path, const char *key)
 {
-    char *json;
-    double n = 0;
-    size_t len;
-
-    if (!file_exists(path) || file_read(path, 1 << 20, &json, &len) != ST_OK) {
-        return 0;
-    }
-    jsonline_number(json, key, &n);
-    mem_free(json);
-    return n;
+    return fmax(0, runner_json_number("", path, key));
 }
 
 static bool has_joined(struct llm_stage *s, void *arg)

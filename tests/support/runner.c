@@ -16,7 +16,10 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
+#include "launch/jsonline.h"
 
 enum { ARGS_MAX = 64, LOOK_MS = 20, FILE_MS = 20000, RUN_MS = 60000 };
 
@@ -216,4 +219,20 @@ bool runner_wait_file(const char *dir, const char *name, int lines)
 
     CHECK(text_format(w.path, sizeof(w.path), "%s/%s", dir, name));
     return runner_wait_for(file_has_lines, &w, FILE_MS);
+}
+
+double runner_json_number(const char *dir, const char *name, const char *key)
+{
+    char path[1024], *json;
+    double n = -1;
+    size_t len;
+
+    CHECK(text_format(path, sizeof(path), "%s%s%s", dir, dir[0] != '\0' ? "/" : "",
+                      name));
+    if (!file_exists(path) || file_read(path, 1 << 20, &json, &len) != ST_OK) {
+        return -1;
+    }
+    jsonline_number(json, key, &n);
+    mem_free(json);
+    return n;
 }

@@ -31,4 +31,8 @@ bool runner_wait_file(const char *dir, const char *name, int lines);
 /* Waits until cond() holds; false after most_ms. */
 bool runner_wait_for(bool (*cond)(void *arg), void *arg, uint64_t most_ms);
 
+/* A number of the flat JSON object in dir/name ("": name is a whole path); -1: there is no
+ * such file, or no such number in it. */
+double runner_json_number(const char *dir, const char *name, const char *key);
+
 #endif

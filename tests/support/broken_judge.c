@@ -26,7 +26,7 @@
 #include "common/wire/bus.h"
 #include "common/wire/codec.h"
 
-enum { KEPT_MAX = 4096, HELLO_MS = 1000, SILENCE_MS = 3000, HOARD_MS = 1500 };
+enum { KEPT_MAX = 4096, HELLO_MS = 1000, SILENCE_MS = 3000, HOARD_MS = 700 };
 enum { GREEDY_MOST = 16, LATE_MS = 1500 };
 
 struct kept {

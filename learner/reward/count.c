@@ -5,11 +5,10 @@
 
 #include "learner/reward/reward.h"
 
-static void score_count(float *score, const struct caption_table *t,
-                        const struct reward_rows *in)
+static void score_count(struct reward *r, float *score, const struct reward_rows *in)
 {
     for (int i = 0; i < in->texts; i++) {
-        const struct caption_entry *e = caption_table_find(t, in->key[i]);
+        const struct caption_entry *e = caption_table_find(&r->table, in->key[i]);
         const double n = e != NULL && e->visits > 0 ? (double)e->visits : 1;
         score[i] = (float)(1 / sqrt(n));
     }

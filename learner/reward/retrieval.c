@@ -6,14 +6,16 @@
 
 /* max(0, 2p - 1): an even chance is worth nothing, a sure one 1, and a hard label of 0 or
  * 1 pays itself, as in the reference. */
-static void score_retrieval(float *score, const struct caption_table *t,
+static void score_retrieval(struct reward *r, float *score,
                             const struct reward_rows *in)
 {
     for (int i = 0; i < in->texts; i++) {
-        const struct caption_entry *e = caption_table_find(t, in->key[i]);
+        const struct caption_entry *e = caption_table_find(&r->table, in->key[i]);
         score[i] = e != NULL && e->labelled ? fmaxf(0.0F, 2.0F * e->p - 1.0F) : 0.0F;
     }
 }
 
-const struct reward_kind reward_retrieval = {
-    .name = "retrieval", .needs_labels = true, .score = score_retrieval};
+const struct reward_kind reward_retrieval = {.name = "retrieval",
+                                             .needs_labels = true,
+                                             .asks = REWARD_ASKS_RATE,
+                                             .score = score_retrieval};

@@ -7,10 +7,9 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
-static void score_none(float *score, const struct caption_table *t,
-                       const struct reward_rows *in)
+static void score_none(struct reward *r, float *score, const struct reward_rows *in)
 {
-    (void)t;
+    (void)r;
     memset(score, 0, sizeof(float) * (size_t)in->texts);
 }
 
@@ -37,9 +36,9 @@ static const struct reward_kind *kind_named(const char *name)
 }
 
 enum status reward_init(struct reward *r, const struct reward_options *o,
-                        int most_texts)
+                        const struct reward_peers *peers, int most_texts)
 {
-    *r = (struct reward){.options = *o, .kind = kind_named(o->kind)};
+    *r = (struct reward){.options = *o, .kind = kind_named(o->kind), .peers = *peers};
     if (r->kind == NULL) {
         return ST_INVALID;
     }
@@ -49,25 +48,66 @@ enum status reward_init(struct reward *r, const struct reward_options *o,
     for (int n = 1; n < REWARD_POWERS; n++) {
         r->power[n] = (float)pow(n, -o->beta);
     }
-    return ST_OK;
+    return r->kind->open != NULL ? r->kind->open(r) : ST_OK;
 }
 
 void reward_release(struct reward *r)
 {
+    if (r->state != NULL) {
+        r->kind->close(r);
+    }
     caption_table_release(&r->table);
     mem_free(r->score);
     *r = (struct reward){0};
 }
 
-int64_t reward_take_label(struct reward *r, struct hash128 key, float p,
+static int64_t take_rating(struct reward *r, const struct reward_label *l,
+                           uint64_t update)
+{
+    const bool met = caption_table_find(&r->table, l->key) != NULL;
+    struct caption_entry *e = caption_table_add(&r->table, l->key, update);
+
+    // A tie between one caption and itself does not exist; p of a tie is 1/2.
+    caption_table_label(&r->table, e, l->kind == VERDICT_LABEL ? l->p : 0.5F);
+    return met ? (int64_t)(update - e->first_update) : -1;
+}
+
+static int64_t delay_of_order(const struct reward *r, const struct reward_label *l,
+                              uint64_t update)
+{
+    int64_t delay = -1;
+
+    for (int i = 0; i < l->captions; i++) {
+        const struct caption_entry *e = caption_table_find(&r->table, l->caption[i]);
+        const int64_t since = e != NULL ? (int64_t)(update - e->first_update) : -1;
+        delay = since >= 0 && (delay < 0 || since < delay) ? since : delay;
+    }
+    return delay;
+}
+
+int64_t reward_take_label(struct reward *r, const struct reward_label *label,
                           uint64_t update)
 {
-    const bool met = caption_table_find(&r->table, key) != NULL;
-    struct caption_entry *e = caption_table_add(&r->table, key, update);
+    const int64_t delay = label->captions == 1 ? take_rating(r, label, update)
+                                               : delay_of_order(r, label, update);
 
-    caption_table_label(&r->table, e, p);
     r->version++;
-    return met ? (int64_t)(update - e->first_update) : -1;
+    if (r->kind->take_label != NULL) {
+        r->kind->take_label(r, label, update);
+    }
+    return delay;
+}
+
+void reward_take_text(struct reward *r, struct hash128 key, struct bytes text)
+{
+    if (r->kind->take_text != NULL) {
+        r->kind->take_text(r, key, text);
+    }
+}
+
+enum status reward_fit(struct reward *r, uint64_t update)
+{
+    return r->kind->fit != NULL ? r->kind->fit(r, update) : ST_OK;
 }
 
 void reward_add_visits(struct reward *r, struct hash128 key, uint64_t emissions,
@@ -103,7 +143,7 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
 
     *sums = (struct reward_sums){.rows = in->rows};
     meet(r, sums, in, update);
-    r->kind->score(r->score, &r->table, in);
+    r->kind->score(r, r->score, in);
     for (int row = 0; row < in->rows; row++) {
         const uint32_t text = in->caused[row];
         const uint16_t n = in->count[row];

@@ -13,6 +13,7 @@
 #include "common/base/bytes.h"
 #include "common/base/hash.h"
 #include "common/base/status.h"
+#include "common/wire/judgement.h"
 #include "learner/reward/caption_table.h"
 
 enum { REWARD_POWERS = 64 };
@@ -33,14 +34,57 @@ struct reward_options {
     double a_ext, a_int, scale, clip, beta;
 };
 
-/* One intrinsic reward. */
+/* What judges are asked for a reward's sake. */
+enum reward_asks { REWARD_ASKS_NOTHING, REWARD_ASKS_RATE, REWARD_ASKS_ORDER };
+
+/* A label that may train, taken by all ranks at the same update. */
+struct reward_label {
+    struct hash128 key; // of the item; of one caption: the caption's
+    uint64_t serial;    // the ledger's
+    uint8_t kind;       // VERDICT_LABEL or VERDICT_TIE
+    uint8_t captions;   // 1: a rating; K: an order
+    float p;            // rating: P(helpful)
+    struct hash128 caption[ITEM_CAPTIONS_MAX]; // order: the captions'
+    uint8_t place[ITEM_CAPTIONS_MAX];          // order: 0 is best; equal = tie
+};
+
+struct reward;
+
+/* The other ranks, as a model that is fitted on all of them together sees them. Each rank
+ * calls the same ones in the same order. */
+struct reward_peers {
+    int index, count;
+    MUST_USE enum status (*sum)(void *ctx, float *v, size_t n); // over all ranks
+    MUST_USE enum status (*agree)(void *ctx, double *v, int n); // likewise
+    void *ctx;
+};
+
+/* One intrinsic reward. Only name and score (or score_rows) must be there; a kind with a
+ * state of its own keeps it in reward.state. Every hook but score is called by all ranks
+ * at the same place of the same update. */
 struct reward_kind {
     const char *name;
     bool needs_visits; // the table's visits must be exact over all ranks before score()
     bool needs_labels; // a judge is of use
+    bool needs_texts;  // labels come after their captions' texts: take_text()
+    enum reward_asks asks;
+    /* ST_INVALID (logged): a setting or a file is wrong. */
+    MUST_USE enum status (*open)(struct reward *r);
+    void (*close)(struct reward *r);
+    /* A caption of labels to come, each once; the bytes are borrowed. */
+    void (*take_text)(struct reward *r, struct hash128 key, struct bytes text);
+    /* After the table has it, where it is a rating. */
+    void (*take_label)(struct reward *r, const struct reward_label *label,
+                       uint64_t update);
+    /* Once in an update, after its labels: gradient steps on a budget. Collective.
+     * ST_CORRUPT (logged): the model is not a number. */
+    MUST_USE enum status (*fit)(struct reward *r, uint64_t update);
     /* score (texts) = r_int of each caption; what empty captions get is not read. */
-    void (*score)(float *score, const struct caption_table *t,
-                  const struct reward_rows *in);
+    void (*score)(struct reward *r, float *score, const struct reward_rows *in);
+    /* What is not in the table, for the checkpoint: free *data with mem_free(). load:
+     * ST_CORRUPT, ST_VERSION (logged). */
+    void (*save)(const struct reward *r, char **data, size_t *len);
+    MUST_USE enum status (*load)(struct reward *r, struct bytes b);
 };
 
 /* Sums over the rows of one batch. */
@@ -59,17 +103,25 @@ struct reward {
     float *score;               // (texts)
     float power[REWARD_POWERS]; // N^-beta
     uint64_t version;           // counts the labels taken
+    struct reward_peers peers;
+    void *state; // the kind's own
 };
 
-/* ST_INVALID (logged): no such kind. most_texts: distinct captions of one batch. */
+/* ST_INVALID (logged): no such kind, or a setting of it is wrong. most_texts: distinct
+ * captions of one batch. */
 MUST_USE enum status reward_init(struct reward *r, const struct reward_options *o,
-                                 int most_texts);
+                                 const struct reward_peers *peers, int most_texts);
 void reward_release(struct reward *r);
 
 /* A label that all ranks take at the same update. Returns the number of updates since this
- * rank first trained on the caption, or -1 when it has not met it. */
-int64_t reward_take_label(struct reward *r, struct hash128 key, float p,
+ * rank first trained on the caption (of an order: on the one met last), or -1 when it has
+ * not met it. */
+int64_t reward_take_label(struct reward *r, const struct reward_label *label,
                           uint64_t update);
+/* The text of a caption of labels to come; nothing where the kind does not need it. */
+void reward_take_text(struct reward *r, struct hash128 key, struct bytes text);
+/* Once in an update, after its labels. Collective. */
+MUST_USE enum status reward_fit(struct reward *r, uint64_t update);
 /* Adds emissions of one caption, for kinds that need visits: of all ranks' batches. */
 void reward_add_visits(struct reward *r, struct hash128 key, uint64_t emissions,
                        uint64_t update);

@@ -83,9 +83,12 @@ enum status exchange_take_verdicts(struct exchange *x, struct reward *reward,
     TRY(ranks_share(x->ranks, taken, &len, INBOX_VERDICTS * sizeof(*taken)));
     *count = (int)(len / sizeof(*taken));
     for (int i = 0; i < *count; i++) {
-        // A tie between one caption and itself does not exist; p of a tie is 1/2.
-        const float p = taken[i].kind == VERDICT_LABEL ? taken[i].p : 0.5F;
-        const int64_t delay = reward_take_label(reward, taken[i].key, p, update);
+        const struct reward_label label = {.key = taken[i].key,
+                                           .serial = taken[i].ledger_serial,
+                                           .kind = taken[i].kind,
+                                           .captions = 1,
+                                           .p = taken[i].p};
+        const int64_t delay = reward_take_label(reward, &label, update);
         if (delay >= 0) {
             tallies_delay(tallies, delay);
         }

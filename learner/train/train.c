@@ -258,6 +258,16 @@ static enum status exchange_news(struct train *t)
     return ST_OK;
 }
 
+static enum status fit_reward(struct train *t)
+{
+    const uint64_t cpu = clock_thread_cpu_ns();
+    const enum status st = reward_fit(&t->reward, t->update);
+
+    t->cpu_scoring += (double)(clock_thread_cpu_ns() - cpu) * 1e-9;
+    stage_end(t, STAGE_FIT);
+    return st;
+}
+
 /* ---- gradient and step ---- */
 
 static void backward(struct train *t)
@@ -390,6 +400,7 @@ static enum status update(struct train *t)
     struct params *w = policy_params(t->policy);
     const double mean = t->moments.mean, scale = t->moments.scale;
 
+    TRY(fit_reward(t));
     params_zero_grads(w);
     backward(t);
     TRY(ranks_sum(t->ranks, w->grads, w->floats));
@@ -457,13 +468,4 @@ uint64_t train_digest(const struct train *t)
     const struct params *w = policy_params(t->policy);
 
     return hash_64(bytes_of(w->weights, w->floats * sizeof(float)));
-}
-
-const char *train_stage_name(enum train_stage s)
-{
-    static const char *const names[STAGES] = {
-        "draw_wait", "draw", "gather",   "reward", "forward", "vtrace",  "agree",
-        "exchange",  "loss", "backward", "sum",    "adam",    "publish", "checkpoint"};
-
-    return names[s];
 }

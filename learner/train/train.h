@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 #include "common/base/checkpoint.h"
+#include "common/nn/adam.h"
 #include "common/nn/policy.h"
 #include "common/wire/codec.h"
 #include "learner/options.h"
 #include "learner/reward/reward.h"
-#include "learner/train/adam.h"
 #include "learner/train/batch.h"
 #include "learner/train/exchange.h"
 #include "learner/train/inbox.h"
@@ -20,28 +20,9 @@
 #include "learner/train/moments.h"
 #include "learner/train/ranks.h"
 #include "learner/train/sampler.h"
+#include "learner/train/stages.h"
 #include "learner/train/tallies.h"
 #include "learner/train/vtrace.h"
-
-/* Where the time of a step goes; *_WAIT is asleep or spinning for somebody else. */
-enum train_stage {
-    STAGE_DRAW_WAIT, // for actors
-    STAGE_DRAW,
-    STAGE_GATHER,
-    STAGE_REWARD,
-    STAGE_FORWARD,
-    STAGE_VTRACE,
-    STAGE_AGREE, // waits for other ranks inside
-    STAGE_EXCHANGE,
-    STAGE_LOSS,
-    STAGE_BACKWARD,
-    STAGE_SUM, // likewise
-    STAGE_ADAM,
-    STAGE_PUBLISH, // frame of weights, journal
-    STAGE_CHECKPOINT,
-    STAGES
-};
-const char *train_stage_name(enum train_stage s); // "draw"
 
 struct train_plan {
     const struct learner_options *options;

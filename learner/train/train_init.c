@@ -67,6 +67,16 @@ void train_new_journal(struct train *t)
         t->journal_room + (size_t)JOURNAL_LABEL_BYTES * (size_t)t->label_room, 1);
 }
 
+static enum status sum_over_ranks(void *ctx, float *v, size_t n)
+{
+    return ranks_sum(ctx, v, n);
+}
+
+static enum status agree_over_ranks(void *ctx, double *v, int n)
+{
+    return ranks_agree(ctx, v, n);
+}
+
 /* Everything whose size does not depend on what the store holds. */
 static enum status init_parts(struct train *t, int sequences)
 {
@@ -82,6 +92,11 @@ static enum status init_parts(struct train *t, int sequences)
                                           .scale = o->reward_scale,
                                           .clip = o->reward_clip,
                                           .beta = o->beta};
+    const struct reward_peers peers = {.index = ranks_index(t->ranks),
+                                       .count = ranks_count(t->ranks),
+                                       .sum = sum_over_ranks,
+                                       .agree = agree_over_ranks,
+                                       .ctx = t->ranks};
     const int texts = 2 * T * sequences;
 
     t->vtrace = (struct vtrace_options){.gamma = (float)o->gamma,
@@ -95,7 +110,7 @@ static enum status init_parts(struct train *t, int sequences)
     moments_init(&t->moments, o->value_norm, o->value_rate);
     adam_init(&t->adam, policy_params(t->policy)->floats);
     batch_init(&t->batch, &shape);
-    TRY(reward_init(&t->reward, &reward, texts));
+    TRY(reward_init(&t->reward, &reward, &peers, texts));
     inbox_init(&t->inbox, t->plan.rings.to_training);
     exchange_init(&t->exchange, t->ranks, &t->inbox, t->plan.rings.to_io, texts);
     tallies_window_init(&t->window, ranks_count(t->ranks));

@@ -2,6 +2,7 @@
  *   policy.bin    rank 0: weights and Adam's two moments, by parameter name
  *   train.bin     rank 0: counters, value moments, totals
  *   rewards.bin   rank 0: labels and visits by caption
+ *   model.bin     rank 0: the reward's own state, where it has one
  *   counts-R.bin  every rank: its cursor and what became of each incarnation's segments */
 
 #include <string.h>
@@ -91,6 +92,10 @@ static enum status put_shared(struct train *t, const char *dir)
     TRY(put_and_free(dir, "train.bin", (char *)p.data, p.at));
     caption_table_write(&t->reward.table, &table, &len);
     TRY(put_and_free(dir, "rewards.bin", table, len));
+    if (t->reward.kind->save != NULL) {
+        t->reward.kind->save(&t->reward, &table, &len);
+        TRY(put_and_free(dir, "model.bin", table, len));
+    }
     if (!text_format(path, sizeof(path), "%s/policy.bin", dir)) {
         LOG_ERROR("TRAIN-PATH", "the path of %s is too long", dir);
         return ST_INVALID;
@@ -223,6 +228,20 @@ static enum status load_policy(struct train *t, const char *dir)
     return ST_OK;
 }
 
+static enum status load_model(struct train *t, const char *dir)
+{
+    char *data;
+    size_t len;
+
+    if (t->reward.kind->load == NULL) {
+        return ST_OK;
+    }
+    TRY(checkpoint_get(dir, "model.bin", &data, &len));
+    const enum status st = t->reward.kind->load(&t->reward, bytes_of(data, len));
+    mem_free(data);
+    return st;
+}
+
 enum status train_load(struct train *t, const struct checkpoint_manifest *m,
                        const char *dir)
 {
@@ -238,6 +257,7 @@ enum status train_load(struct train *t, const struct checkpoint_manifest *m,
     st = caption_table_read(&t->reward.table, bytes_of(data, len));
     mem_free(data);
     TRY(st);
+    TRY(load_model(t, dir));
     counts_file_name((uint32_t)ranks_index(t->ranks), name);
     TRY(checkpoint_get(dir, name, &data, &len));
     counts_release(&t->sampler.counts);

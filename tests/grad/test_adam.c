@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/base/rng.h"
-#include "learner/train/adam.h"
+#include "common/nn/adam.h"
 #include "learner/train/moments.h"
 
 enum { N = 333, STEPS = 50 };

@@ -10,6 +10,14 @@
 
 enum { ROWS = 6, TEXTS = 4 };
 
+static int64_t take(struct reward *r, struct hash128 key, float p, uint64_t update)
+{
+    const struct reward_label label = {
+        .key = key, .kind = VERDICT_LABEL, .captions = 1, .p = p};
+
+    return reward_take_label(r, &label, update);
+}
+
 /* texts: "", "door", "gold", "rock" */
 static struct bytes text[TEXTS];
 static struct hash128 key[TEXTS];
@@ -39,7 +47,8 @@ static void open_kind(const char *kind)
         text[i] = bytes_text(words[i]);
         key[i] = hash_128(text[i]);
     }
-    assert_int_equal(reward_init(&reward, &o, TEXTS), ST_OK);
+    assert_int_equal(
+        reward_init(&reward, &o, &(struct reward_peers){.count = 1}, TEXTS), ST_OK);
 }
 
 static void expect(const double want[ROWS])
@@ -54,7 +63,7 @@ static void none_pays_the_game_alone_scaled_and_clipped(void **state)
 {
     (void)state;
     open_kind("none");
-    reward_take_label(&reward, key[1], 1, 0);
+    take(&reward, key[1], 1, 0);
     expect((const double[ROWS]){0, 2, 0, -10, 0, 0});
     assert_float_equal(sums.in, 0, 0);
     assert_float_equal(sums.ext, -8, 1e-5);
@@ -67,10 +76,10 @@ static void retrieval_pays_labels_by_their_count_in_the_episode(void **state)
     (void)state;
     open_kind("retrieval");
     expect((const double[ROWS]){0, 2, 0, -10, 0, 0}); // no label, no pay
-    reward_take_label(&reward, key[0], 1, 0);         // empty never pays
-    reward_take_label(&reward, key[1], 1, 0);
-    reward_take_label(&reward, key[2], 0.75F, 0); // 2p - 1 = 1/2
-    reward_take_label(&reward, key[3], 0.3F, 0);  // below even: nothing
+    take(&reward, key[0], 1, 0);                      // empty never pays
+    take(&reward, key[1], 1, 0);
+    take(&reward, key[2], 0.75F, 0); // 2p - 1 = 1/2
+    take(&reward, key[3], 0.3F, 0);  // below even: nothing
     expect(
         (const double[ROWS]){0, 2 + 1, 1.0 / 8, -10 + 0.5, 0.5 / (70.0 * 70 * 70), 0});
     assert_float_equal(sums.captions, 5, 0);
@@ -96,10 +105,10 @@ static void the_last_label_wins_and_tells_how_long_it_took(void **state)
 {
     (void)state;
     open_kind("retrieval");
-    assert_int_equal(reward_take_label(&reward, key[3], 1, 3), -1); // never met
+    assert_int_equal(take(&reward, key[3], 1, 3), -1); // never met
     reward_apply(&reward, paid, &sums, &rows, 7);
-    assert_int_equal(reward_take_label(&reward, key[1], 1, 12), 5);
-    assert_int_equal(reward_take_label(&reward, key[1], 0, 13), 6);
+    assert_int_equal(take(&reward, key[1], 1, 12), 5);
+    assert_int_equal(take(&reward, key[1], 0, 13), 6);
     expect((const double[ROWS]){0, 2, 0, -10, 0, 1.0 / 64});
     assert_int_equal(reward.table.labels, 2);
     reward_release(&reward);
@@ -111,7 +120,9 @@ static void an_unknown_kind_is_refused_with_the_nearest(void **state)
 
     (void)state;
     harness_stderr_begin();
-    assert_int_equal(reward_init(&reward, &o, TEXTS), ST_INVALID);
+    assert_int_equal(
+        reward_init(&reward, &o, &(struct reward_peers){.count = 1}, TEXTS),
+        ST_INVALID);
     assert_non_null(strstr(harness_stderr_end(), "did you mean retrieval"));
 }
 
@@ -166,7 +177,7 @@ static void a_label_after_a_restart_knows_when_its_caption_was_first_met(void **
     reward_apply(&reward, paid, &sums, &rows, 7);
     caption_table_write(&reward.table, &data, &len);
     assert_int_equal(caption_table_read(&reward.table, bytes_of(data, len)), ST_OK);
-    assert_int_equal(reward_take_label(&reward, key[1], 1, 12), 5);
+    assert_int_equal(take(&reward, key[1], 1, 12), 5);
     mem_free(data);
     reward_release(&reward);
 }

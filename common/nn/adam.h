@@ -1,5 +1,5 @@
-#ifndef LEARNER_TRAIN_ADAM_H
-#define LEARNER_TRAIN_ADAM_H
+#ifndef COMMON_NN_ADAM_H
+#define COMMON_NN_ADAM_H
 /* Adam (Kingma & Ba 2015) over one flat array, with the global norm of the gradient
  * clipped. Owner's thread. */
 

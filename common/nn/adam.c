@@ -1,4 +1,4 @@
-#include "learner/train/adam.h"
+#include "common/nn/adam.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 #define LEARNER_RINGS_H
 /* All that crosses between a rank's two threads: two single-producer single-consumer
  * rings of small typed records. The I/O thread never blocks on a ring: what does not fit
- * stays in the store (segments) or is offered again (captions, verdicts). Training waits
+ * stays in the store (segments) or is offered again (captions, texts, verdicts). Training waits
  * when to_io is full. Segments themselves stay in LMDB. */
 
 #include <stdbool.h>
@@ -26,15 +26,27 @@ struct ring_caption {
 
 /* A label that may train: exactly one per key and goal. */
 struct ring_verdict {
+    struct hash128 key;               // of the item; of one caption: the caption's
+    uint64_t ledger_serial;           // ascending
+    float p;                          // rating: P(helpful)
+    uint8_t kind;                     // VERDICT_LABEL or VERDICT_TIE
+    uint8_t captions;                 // 1: a rating; K: an order
+    uint8_t place[ITEM_CAPTIONS_MAX]; // order: 0 is best, equal = tie
+    struct hash128 caption[ITEM_CAPTIONS_MAX]; // order: the captions'
+};
+
+/* The text of a caption that labels to come are about. */
+struct ring_text {
     struct hash128 key;
-    uint64_t ledger_serial; // ascending
-    float p;                // P(helpful)
-    uint8_t kind;           // VERDICT_LABEL or VERDICT_TIE
+    uint8_t len;
+    uint8_t text[SEGMENT_TEXT_MAX];
 };
 
 enum to_training_kind {
     TO_TRAINING_STORED = 1, // segments up to `serial` are in the store
     TO_TRAINING_CAPTION,    // ranks > 0 and 0 alike: new or newly visited caption
+    TO_TRAINING_TEXT,       // rank 0 only: before the first verdict that is about it,
+                            // once in a start, where the reward reads texts
     TO_TRAINING_VERDICT,    // rank 0 only: goes to all ranks at an update boundary
     TO_TRAINING_BACKLOG,    // who produces: members, environments, open windows
     TO_TRAINING_STOP,       // a stop was asked here (signal, minos stop)
@@ -47,6 +59,7 @@ struct to_training {
         uint64_t serial;
         struct ring_caption caption;
         struct ring_verdict verdict;
+        struct ring_text text;
         struct {
             uint32_t members, environments;
             bool window_open; // some member may still begin a segment

@@ -315,6 +315,40 @@ static uint64_t group_length(const struct asking *a)
     return slow > ASKING_GROUP_MS ? slow : ASKING_GROUP_MS;
 }
 
+/* Its text goes before the first verdict about it. False: the ring is full. */
+static bool hand_text(struct asking *a, struct hash128 key)
+{
+    const int64_t number = lexicon_find(a->captions, key);
+    struct to_training m = {.kind = TO_TRAINING_TEXT};
+
+    CHECK(number >= 0); // judged, so never forgotten
+    struct caption *p = lexicon_at(a->captions, (uint32_t)number);
+    if (p->told) {
+        return true;
+    }
+    m.text.key = key;
+    m.text.len = p->len;
+    memcpy(m.text.text, p->text, p->len);
+    p->told = ring_push(a->plan->rings.to_training, &m);
+    return p->told;
+}
+
+static bool hand_texts(struct asking *a, const struct ring_verdict *v)
+{
+    if (!a->plan->needs_texts) {
+        return true;
+    }
+    if (v->captions == 1) {
+        return hand_text(a, v->key);
+    }
+    for (int i = 0; i < v->captions; i++) {
+        if (!hand_text(a, v->caption[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What does not fit into the ring is offered again in the next step. */
 static void hand_over(struct asking *a)
 {
@@ -322,7 +356,7 @@ static void hand_over(struct asking *a)
 
     while (a->offer_at < a->durable) {
         m.verdict = a->offer[a->offer_at];
-        if (!ring_push(a->plan->rings.to_training, &m)) {
+        if (!hand_texts(a, &m.verdict) || !ring_push(a->plan->rings.to_training, &m)) {
             a->blocked = true;
             return;
         }

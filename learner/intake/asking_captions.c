@@ -128,6 +128,7 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
     struct caption *p = lexicon_at(a->captions, (uint32_t)number);
     p->answered = ours ? (uint16_t)e->question : p->answered;
     if (e->trains) {
+        p->judged = true;
         a->told.captions_given_up -= !old && p->state == CAPTION_GIVEN_UP;
         p->state = old ? p->state : CAPTION_LABELLED;
         p->label = old ? p->label : e->label;
@@ -136,7 +137,8 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
             asking_add_offer(a, &(struct ring_verdict){.key = e->key,
                                                        .ledger_serial = e->serial,
                                                        .p = e->label,
-                                                       .kind = e->verdict_kind});
+                                                       .kind = e->verdict_kind,
+                                                       .captions = 1});
         }
     } else if (!old && p->state == CAPTION_NEW &&
                (e->verdict_kind == VERDICT_REFUSED ||

@@ -60,6 +60,7 @@ static void take_label(struct asking *a, const struct judge *j, uint32_t caption
     }
     a->told.captions_given_up -= c->state == CAPTION_GIVEN_UP;
     c->state = CAPTION_LABELLED;
+    c->judged = true;
     c->label = p;
     (void)schedule_remove(a->schedule, caption);
     schedule_label(a->schedule, c->form - 1u, p);
@@ -156,7 +157,8 @@ static enum status record(struct asking *a, const struct judge *j,
         asking_add_offer(a, &(struct ring_verdict){.key = e.key,
                                                    .ledger_serial = e.serial,
                                                    .p = e.label,
-                                                   .kind = e.verdict_kind});
+                                                   .kind = e.verdict_kind,
+                                                   .captions = 1});
         take_label(a, j, (uint32_t)caption, v->label);
     } else if (p != NULL && live && v->kind != VERDICT_LABEL && !is_again(v)) {
         take_failure(a, (uint32_t)caption, (enum verdict_kind)v->kind);

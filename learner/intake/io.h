@@ -87,6 +87,7 @@ struct io_plan {
     struct bytes goal_text;
     const char *reward; // its name
     bool needs_labels;  // the reward reads them: else judges are asked nothing
+    bool needs_texts;   // verdicts come after the texts that they are about
     uint64_t label_budget, label_budget_hour; // 0 = none
     double
         consistency_share; // of questions that ask a judge again what it has labelled

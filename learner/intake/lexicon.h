@@ -7,7 +7,7 @@
  *
  * Bounded: beyond LEXICON_MAX of them, 1/64 of that many are forgotten at a time, here and
  * in the store: none that a judge holds or has answered (the state is neither NEW nor
- * QUEUED), first those that came once at most, then twice, four times, ...; of these the
+ * QUEUED, or a verdict about it trains), first those that came once at most, then twice, four times, ...; of these the
  * one met last longest ago first. What comes again is new. Memory grows by chunks with the
  * captions met: 150 to 400 bytes each, so 0.3 to 0.8 GB at most. */
 
@@ -42,6 +42,8 @@ struct caption {
     uint8_t tries;       // failed answers
     bool dirty;          // counts are newer than the store's
     bool fresh;          // not in the store yet
+    bool judged;         // some verdict that trains is about it: never forgotten
+    bool told;           // its text went to training in this start
     uint16_t attempt;    // of the question asked last
     uint16_t lease;      // of asking.c, + 1; 0 = none
     uint16_t answered;   // attempt that was answered last, 0 = none

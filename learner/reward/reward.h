@@ -71,7 +71,7 @@ struct reward_kind {
     /* ST_INVALID (logged): a setting or a file is wrong. */
     MUST_USE enum status (*open)(struct reward *r);
     void (*close)(struct reward *r);
-    /* A caption of labels to come, each once; the bytes are borrowed. */
+    /* A caption of labels to come, each once in a start; the bytes are borrowed. */
     void (*take_text)(struct reward *r, struct hash128 key, struct bytes text);
     /* After the table has it, where it is a rating. */
     void (*take_label)(struct reward *r, const struct reward_label *label,

@@ -24,8 +24,8 @@ void exchange_init(struct exchange *x, struct ranks *ranks, struct inbox *inbox,
 
     *x = (struct exchange){.ranks = ranks, .inbox = inbox, .to_io = to_io};
     x->room = larger(INBOX_CAPTIONS * sizeof(struct ring_caption),
-                     larger(INBOX_VERDICTS * sizeof(struct ring_verdict),
-                            (size_t)most_texts * sizeof(struct visit)));
+                     (size_t)most_texts * sizeof(struct visit));
+    CHECK(INBOX_TEXTS * sizeof(struct ring_text) <= x->room);
     x->mine = mem_new(x->room, 1);
     x->all = mem_new(x->room, count);
     x->lens = mem_new(count, sizeof(*x->lens));
@@ -47,7 +47,7 @@ int exchange_captions(const struct exchange *x)
 
 int exchange_verdicts(const struct exchange *x)
 {
-    return ranks_index(x->ranks) == 0 ? x->inbox->verdicts : 0;
+    return ranks_index(x->ranks) == 0 ? x->inbox->verdicts + x->inbox->texts : 0;
 }
 
 enum status exchange_send_captions(struct exchange *x)
@@ -72,23 +72,48 @@ enum status exchange_send_captions(struct exchange *x)
     return ST_OK;
 }
 
+static enum status take_texts(struct exchange *x, struct reward *reward)
+{
+    size_t len = (size_t)x->inbox->texts * sizeof(struct ring_text);
+
+    memcpy(x->mine, x->inbox->text, len);
+    x->inbox->texts = 0;
+    TRY(ranks_share(x->ranks, x->mine, &len, x->room));
+    for (size_t i = 0; i < len; i += sizeof(struct ring_text)) {
+        struct ring_text t;
+        memcpy(&t, x->mine + i, sizeof(t));
+        reward_take_text(reward, t.key, bytes_of(t.text, t.len));
+    }
+    return ST_OK;
+}
+
+static int64_t take_verdict(struct reward *reward, const struct ring_verdict *v,
+                            uint64_t update)
+{
+    struct reward_label label = {.key = v->key,
+                                 .serial = v->ledger_serial,
+                                 .kind = v->kind,
+                                 .captions = v->captions,
+                                 .p = v->p};
+
+    memcpy(label.caption, v->caption, sizeof(label.caption));
+    memcpy(label.place, v->place, sizeof(label.place));
+    return reward_take_label(reward, &label, update);
+}
+
 enum status exchange_take_verdicts(struct exchange *x, struct reward *reward,
                                    struct tallies *tallies, uint64_t update,
                                    struct ring_verdict *taken, int *count)
 {
-    size_t len = (size_t)exchange_verdicts(x) * sizeof(*taken);
+    size_t len = (size_t)x->inbox->verdicts * sizeof(*taken);
 
+    TRY(take_texts(x, reward));
     memcpy(taken, x->inbox->verdict, len);
     x->inbox->verdicts = 0;
     TRY(ranks_share(x->ranks, taken, &len, INBOX_VERDICTS * sizeof(*taken)));
     *count = (int)(len / sizeof(*taken));
     for (int i = 0; i < *count; i++) {
-        const struct reward_label label = {.key = taken[i].key,
-                                           .serial = taken[i].ledger_serial,
-                                           .kind = taken[i].kind,
-                                           .captions = 1,
-                                           .p = taken[i].p};
-        const int64_t delay = reward_take_label(reward, &label, update);
+        const int64_t delay = take_verdict(reward, &taken[i], update);
         if (delay >= 0) {
             tallies_delay(tallies, delay);
         }

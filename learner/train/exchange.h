@@ -1,8 +1,9 @@
 #ifndef LEARNER_TRAIN_EXCHANGE_H
 #define LEARNER_TRAIN_EXCHANGE_H
 /* What ranks tell each other besides sums: captions new to a rank go to rank 0, where the
- * judges are asked; verdicts go from rank 0 to all, so that every rank holds the same
- * labels at the same update; emissions go to everybody for rewards that count them.
+ * judges are asked; verdicts go from rank 0 to all, after the texts that they are about, so
+ * that every rank holds the same labels at the same update; emissions go to everybody for
+ * rewards that count them.
  * Collective, training thread; with one rank nothing is copied but verdicts are taken. */
 
 #include "learner/reward/reward.h"
@@ -28,10 +29,11 @@ void exchange_release(struct exchange *x);
 /* How many records wait here: for the small allreduce, after which all ranks know whether
  * the calls below are worth while. */
 int exchange_captions(const struct exchange *x);
-int exchange_verdicts(const struct exchange *x);
+int exchange_verdicts(const struct exchange *x); // and texts
 
 MUST_USE enum status exchange_send_captions(struct exchange *x);
-/* Labels taken are in `taken` (room for INBOX_VERDICTS), *count of them. */
+/* First texts, then labels, which are in `taken` (room for INBOX_VERDICTS), *count of
+ * them. */
 MUST_USE enum status exchange_take_verdicts(struct exchange *x, struct reward *reward,
                                             struct tallies *tallies, uint64_t update,
                                             struct ring_verdict *taken, int *count);

@@ -11,17 +11,20 @@ void inbox_init(struct inbox *i, struct ring *to_training)
 {
     *i = (struct inbox){.ring = to_training};
     i->caption = mem_new(INBOX_CAPTIONS, sizeof(*i->caption));
+    i->text = mem_new(INBOX_TEXTS, sizeof(*i->text));
     i->verdict = mem_new(INBOX_VERDICTS, sizeof(*i->verdict));
 }
 
 void inbox_release(struct inbox *i)
 {
     mem_free(i->caption);
+    mem_free(i->text);
     mem_free(i->verdict);
     *i = (struct inbox){0};
 }
 
-/* False: a verdict for which there is no room; it must not be lost, nor overtaken. */
+/* False: a text or verdict for which there is no room; it must not be lost, nor
+ * overtaken. */
 static bool take(struct inbox *i, const struct to_training *m)
 {
     switch ((enum to_training_kind)m->kind) {
@@ -32,6 +35,12 @@ static bool take(struct inbox *i, const struct to_training *m)
         if (i->captions < INBOX_CAPTIONS) {
             i->caption[i->captions++] = m->caption;
         }
+        break;
+    case TO_TRAINING_TEXT:
+        if (i->texts == INBOX_TEXTS) {
+            return false;
+        }
+        i->text[i->texts++] = m->text;
         break;
     case TO_TRAINING_VERDICT:
         if (i->verdicts == INBOX_VERDICTS) {

@@ -6,7 +6,34 @@ enum { FIXED_BYTES = 3 * 4 + 6 * 8 + 8 + 8 + 8 + 4 };
 
 size_t journal_size(uint32_t drawn, uint32_t labels)
 {
-    return FIXED_BYTES + 8 * (size_t)drawn + (size_t)JOURNAL_LABEL_BYTES * labels;
+    return FIXED_BYTES + 8 * (size_t)drawn + (size_t)JOURNAL_LABEL_MOST * labels;
+}
+
+static void write_label(struct pack *p, const struct ring_verdict *v)
+{
+    pack_u64(p, v->ledger_serial);
+    pack_put(p, &v->key, sizeof(v->key));
+    pack_put(p, &v->p, sizeof(v->p));
+    pack_put(p, &v->kind, 1);
+    pack_put(p, &v->captions, 1);
+    for (int i = 0; v->captions > 1 && i < v->captions; i++) {
+        pack_put(p, &v->caption[i], sizeof(v->caption[i]));
+        pack_put(p, &v->place[i], 1);
+    }
+}
+
+static void read_label(struct unpack *u, struct ring_verdict *v)
+{
+    *v = (struct ring_verdict){.ledger_serial = unpack_u64(u)};
+    unpack_get(u, &v->key, sizeof(v->key));
+    unpack_get(u, &v->p, sizeof(v->p));
+    unpack_get(u, &v->kind, 1);
+    unpack_get(u, &v->captions, 1);
+    u->bad = u->bad || v->captions == 0 || v->captions > ITEM_CAPTIONS_MAX;
+    for (int i = 0; !u->bad && v->captions > 1 && i < v->captions; i++) {
+        unpack_get(u, &v->caption[i], sizeof(v->caption[i]));
+        unpack_get(u, &v->place[i], 1);
+    }
 }
 
 void journal_write(struct pack *p, const struct journal_row *row)
@@ -25,7 +52,9 @@ void journal_write(struct pack *p, const struct journal_row *row)
     pack_u64(p, row->ledger_serial);
     pack_u64(p, row->reward_version);
     pack_u32(p, row->labels);
-    pack_put(p, row->label, (size_t)JOURNAL_LABEL_BYTES * row->labels);
+    for (uint32_t i = 0; i < row->labels; i++) {
+        write_label(p, &row->label[i]);
+    }
 }
 
 /* Borrows `bytes` bytes; NULL when they are not there. */
@@ -62,7 +91,12 @@ enum status journal_read(struct bytes b, struct journal_row *out)
     row.ledger_serial = unpack_u64(&u);
     row.reward_version = unpack_u64(&u);
     row.labels = unpack_u32(&u);
-    row.label = borrow(&u, (size_t)JOURNAL_LABEL_BYTES * row.labels);
+    const size_t at = u.at;
+    struct ring_verdict label;
+    for (uint32_t i = 0; !u.bad && i < row.labels; i++) {
+        read_label(&u, &label);
+    }
+    row.label_bytes = bytes_of((const uint8_t *)b.data + at, u.at - at);
     if (u.bad || u.at != u.size) {
         return ST_CORRUPT;
     }
@@ -76,6 +110,18 @@ uint64_t journal_serial(const struct journal_row *row, uint32_t i)
 
     memcpy(&serial, (const uint8_t *)row->serials + 8 * (size_t)i, sizeof(serial));
     return serial;
+}
+
+bool journal_next_label(struct bytes *left, struct ring_verdict *out)
+{
+    struct unpack u = unpack_of(*left);
+
+    if (left->len == 0) {
+        return false;
+    }
+    read_label(&u, out);
+    *left = bytes_of((const uint8_t *)left->data + u.at, u.bad ? 0 : left->len - u.at);
+    return !u.bad;
 }
 
 void journal_tell(struct ring *to_io, uint64_t update, struct bytes row)

@@ -11,7 +11,10 @@
  *   u32 n, then n u64            serials that this rank drew (pass 0), ascending
  *   u64 ledger_serial            verdicts up to it were taken by the end of the update
  *   u64 reward_version           labels taken so far
- *   u32 n, then n (u64 lo, u64 hi, f32 p)   labels taken since the row before
+ *   u32 n, then n labels taken since the row before, in the order taken:
+ *     u64 serial, u64 lo, u64 hi   the ledger's; key of the item
+ *     f32 p, u8 kind, u8 K         captions: 1 is a rating, more are an order, which has
+ *     K x (u64 lo, u64 hi, u8)     its captions' keys and places
  *
  * Training thread. */
 
@@ -19,7 +22,12 @@
 #include "learner/rings.h"
 #include "learner/train/pack.h"
 
-enum { JOURNAL_FORMAT = 1, JOURNAL_LABEL_BYTES = 20 };
+enum {
+    JOURNAL_FORMAT = 2,
+    JOURNAL_LABEL_BYTES = 8 + 16 + 4 + 2, // of a rating
+    JOURNAL_PLACE_BYTES = 16 + 1,         // of each caption of an order
+    JOURNAL_LABEL_MOST = JOURNAL_LABEL_BYTES + JOURNAL_PLACE_BYTES * ITEM_CAPTIONS_MAX
+};
 
 struct journal_row {
     uint32_t pass;
@@ -30,16 +38,20 @@ struct journal_row {
     const uint64_t *serials;
     uint64_t ledger_serial, reward_version;
     uint32_t labels;
-    const uint8_t *label; // JOURNAL_LABEL_BYTES each
+    const struct ring_verdict *label; // (labels) to be written
+    struct bytes label_bytes;         // as read
 };
 
 /* Writes into p, which has the room that journal_size() says. */
 void journal_write(struct pack *p, const struct journal_row *row);
+/* Of rows with so many labels at most, whatever they are. */
 size_t journal_size(uint32_t drawn, uint32_t labels);
-/* Borrows from b, whose serials must be copied out with journal_serial (unaligned).
- * ST_CORRUPT, ST_VERSION: not logged. */
+/* Borrows from b, whose serials must be copied out with journal_serial (unaligned), the
+ * labels with journal_next_label. ST_CORRUPT, ST_VERSION: not logged. */
 MUST_USE enum status journal_read(struct bytes b, struct journal_row *out);
 uint64_t journal_serial(const struct journal_row *row, uint32_t i);
+/* The first label of *left, which then begins behind it. False: there is none. */
+bool journal_next_label(struct bytes *left, struct ring_verdict *out);
 /* Sends a row to the I/O thread in pieces. */
 void journal_tell(struct ring *to_io, uint64_t update, struct bytes row);
 

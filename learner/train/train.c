@@ -364,13 +364,6 @@ void train_publish(struct train *t)
 static void write_journal(struct train *t, double mean, double scale)
 {
     struct pack p = {.data = t->journal, .size = t->journal_room};
-    struct pack labels = {.data = t->journal + t->journal_room,
-                          .size = (size_t)JOURNAL_LABEL_BYTES * (size_t)t->label_room};
-
-    for (int i = 0; i < t->label_count; i++) {
-        pack_put(&labels, &t->labels[i].key, sizeof(t->labels[i].key));
-        pack_put(&labels, &t->labels[i].p, sizeof(t->labels[i].p));
-    }
     const struct journal_row row = {
         .pass = (uint32_t)t->pass,
         .update = t->update,
@@ -385,10 +378,10 @@ static void write_journal(struct train *t, double mean, double scale)
         .ledger_serial = t->exchange.ledger_serial,
         .reward_version = t->reward.version,
         .labels = (uint32_t)t->label_count,
-        .label = labels.data,
+        .label = t->labels,
     };
     journal_write(&p, &row);
-    CHECK(!p.bad && !labels.bad);
+    CHECK(!p.bad);
     journal_tell(t->plan.rings.to_io, t->update, bytes_of(p.data, p.at));
     t->label_count = 0;
 }

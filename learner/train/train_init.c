@@ -58,13 +58,11 @@ static void alloc_rows(struct train *t, size_t rows, size_t actions)
     }
 }
 
-/* The row itself, then scratch for its labels. */
 void train_new_journal(struct train *t)
 {
     t->journal_room =
         journal_size((uint32_t)t->sampler.options.want, (uint32_t)t->label_room);
-    t->journal = mem_new(
-        t->journal_room + (size_t)JOURNAL_LABEL_BYTES * (size_t)t->label_room, 1);
+    t->journal = mem_new(t->journal_room, 1);
 }
 
 static enum status sum_over_ranks(void *ctx, float *v, size_t n)

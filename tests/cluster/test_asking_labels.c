@@ -132,12 +132,58 @@ static void copied_labels_train_are_not_asked_and_cost_no_budget(void **state)
     assert_int_equal(t.rank[0].counters.labels, 2);
 }
 
+/* Whether the text of that label came before it, as it is. */
+static bool told_before(const struct twin_rank *k, int label)
+{
+    int told = 0;
+
+    for (int i = 0; i < k->texts; i++) {
+        const struct ring_text *x = &k->text[i];
+        if (hash_equal(x->key, k->label[label].key)) {
+            assert_true(hash_equal(x->key, hash_128(bytes_of(x->text, x->len))));
+            told += i < k->texts_before[label] ? 1 : 100;
+        }
+    }
+    return told == 1;
+}
+
+static void texts_come_once_in_a_start_and_before_their_labels(void **state)
+{
+    const struct twin_rank *k = &t.rank[0];
+
+    (void)state;
+    play();
+    answer_all(0.25f);
+    assert_int_equal(k->labels, 3);
+    assert_int_equal(k->texts, 0); // this reward does not read them
+    twin_end(&t);                  // without a checkpoint: the labels come again
+    t.needs_texts = true;
+    twin_start(&t);
+    exchange();
+    assert_int_equal(k->labels, 3);
+    assert_int_equal(k->texts, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(k->label[i].captions, 1);
+        assert_true(told_before(k, i));
+    }
+    restart(3); // what is asked anew has its text told again once, with the new label
+    assert_int_equal(k->texts, 0);
+    play();
+    answer_all(0.75f);
+    assert_int_equal(k->labels, 3);
+    assert_int_equal(k->texts, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_true(told_before(k, i));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(relabelling_asks_once_more_and_the_new_label_trains),
         TEST(copied_labels_train_are_not_asked_and_cost_no_budget),
+        TEST(texts_come_once_in_a_start_and_before_their_labels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

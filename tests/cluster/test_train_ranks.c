@@ -159,6 +159,104 @@ static void a_label_reaches_all_ranks_at_the_same_update(void **state)
     close_all();
 }
 
+/* A reward that writes down what it is given. */
+enum { NOTES = 4096 };
+struct notes {
+    int texts, labels, texts_before;
+    struct hash128 text[NOTES];
+    struct reward_label label;
+    uint64_t update;
+};
+static struct notes notes[R];
+
+static void note_text(struct reward *r, struct hash128 key, struct bytes text)
+{
+    struct notes *n = &notes[r->peers.index];
+
+    assert_true(hash_equal(key, hash_128(text)));
+    n->text[n->texts++] = key;
+}
+
+static void note_label(struct reward *r, const struct reward_label *label,
+                       uint64_t update)
+{
+    struct notes *n = &notes[r->peers.index];
+
+    n->labels++;
+    n->label = *label;
+    n->update = update;
+    n->texts_before = n->texts;
+}
+
+static void note_score(struct reward *r, float *score, const struct reward_rows *in)
+{
+    (void)r;
+    memset(score, 0, sizeof(float) * (size_t)in->texts);
+}
+
+static const struct reward_kind noting = {.name = "noting",
+                                          .needs_labels = true,
+                                          .needs_texts = true,
+                                          .asks = REWARD_ASKS_ORDER,
+                                          .take_text = note_text,
+                                          .take_label = note_label,
+                                          .score = note_score};
+
+static struct hash128 tell_text(struct school *s, int number)
+{
+    struct to_training m = {.kind = TO_TRAINING_TEXT};
+    char text[32];
+
+    (void)text_format(text, sizeof(text), "caption %d", number);
+    m.text.key = hash_128(bytes_text(text));
+    m.text.len = (uint8_t)strlen(text);
+    memcpy(m.text.text, text, m.text.len);
+    assert_true(ring_push(s->rings.to_training, &m));
+    return m.text.key;
+}
+
+/* More texts than one exchange has room for, then an order that is about the last. */
+static void orders_reach_all_ranks_after_the_texts_they_are_about(void **state)
+{
+    enum { TEXTS = INBOX_TEXTS + 9 };
+    struct to_training m = {.kind = TO_TRAINING_VERDICT,
+                            .verdict = {.key = {3, 4},
+                                        .ledger_serial = 7,
+                                        .kind = VERDICT_TIE,
+                                        .captions = 2,
+                                        .place = {1, 1}}};
+
+    (void)state;
+    open_all(tune);
+    memset(notes, 0, sizeof(notes));
+    for (int i = 0; i < R; i++) {
+        half[i].train.reward.kind = &noting;
+    }
+    for (int i = 0; i < TEXTS; i++) {
+        m.verdict.caption[i % 2] = tell_text(&half[0], i);
+    }
+    assert_true(ring_push(half[0].rings.to_training, &m));
+    ranks_twin_run(twin, step_rank, half);
+    assert_int_equal(notes[1].texts, INBOX_TEXTS);
+    assert_int_equal(notes[1].labels, 0);
+    ranks_twin_run(twin, step_rank, half);
+    for (int i = 0; i < R; i++) {
+        const struct reward_label *l = &notes[i].label;
+        assert_int_equal(notes[i].texts, TEXTS);
+        assert_int_equal(notes[i].labels, 1);
+        assert_int_equal(notes[i].texts_before, TEXTS);
+        assert_memory_equal(notes[i].text, notes[0].text, sizeof(notes[0].text));
+        assert_int_equal(l->captions, 2);
+        assert_int_equal(l->kind, VERDICT_TIE);
+        assert_int_equal(l->place[1], 1);
+        assert_true(hash_equal(l->caption[0], m.verdict.caption[0]));
+        assert_true(hash_equal(l->caption[1], m.verdict.caption[1]));
+        assert_int_equal(half[i].train.exchange.ledger_serial, 7);
+        assert_int_equal(half[i].train.reward.table.labels, 0); // no caption's own
+    }
+    close_all();
+}
+
 static void captions_of_other_ranks_reach_rank_0(void **state)
 {
     struct to_training m = {.kind = TO_TRAINING_CAPTION};
@@ -209,6 +307,7 @@ int main(void)
         cmocka_unit_test(two_ranks_make_the_gradient_and_the_step_of_one),
         cmocka_unit_test(a_rank_without_segments_adds_nothing_and_keeps_step),
         cmocka_unit_test(a_label_reaches_all_ranks_at_the_same_update),
+        cmocka_unit_test(orders_reach_all_ranks_after_the_texts_they_are_about),
         cmocka_unit_test(captions_of_other_ranks_reach_rank_0),
         cmocka_unit_test(visits_are_counted_over_all_ranks),
     };

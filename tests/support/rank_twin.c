@@ -78,6 +78,7 @@ static void open_rank(struct twin *t, uint32_t rank)
         .goal_digest = {1, 2},
         .goal_text = bytes_text(goal_text),
         .needs_labels = !t->unlabelled,
+        .needs_texts = t->needs_texts,
         .reward = "retrieval",
         .label_budget = t->label_budget,
         .label_budget_hour = t->label_budget_hour,
@@ -103,7 +104,7 @@ static void go_back(struct twin *t, uint32_t rank)
 
     counts_release(&k->counts);
     k->cursor = k->ledger_serial = 0;
-    k->labels = k->captions = 0;
+    k->labels = k->captions = k->texts = 0;
     k->drained = k->stop = false;
     if (checkpoint_find(t->dir, false, &m, dir, sizeof(dir)) == ST_OK) {
         counts_file_name(rank, name);
@@ -177,7 +178,12 @@ static void take_records(struct twin_rank *k)
             break;
         case TO_TRAINING_VERDICT:
             assert_true(k->labels < TWIN_LABELS);
+            k->texts_before[k->labels] = k->texts;
             k->label[k->labels++] = m.verdict;
+            break;
+        case TO_TRAINING_TEXT:
+            assert_true(k->texts < TWIN_LABELS);
+            k->text[k->texts++] = m.text;
             break;
         case TO_TRAINING_BACKLOG:
             k->members = m.backlog.members;

@@ -36,6 +36,9 @@ struct twin_rank {
     struct ring_caption caption;
     int labels;
     struct ring_verdict label[TWIN_LABELS];
+    int texts;
+    struct ring_text text[TWIN_LABELS];
+    int texts_before[TWIN_LABELS]; // how many had come when the label came
 };
 
 struct twin {
@@ -46,7 +49,8 @@ struct twin {
     int segment_steps, state_floats;
     uint64_t store_bytes, label_budget, label_budget_hour, relabel_serial;
     double consistency_share;
-    bool unlabelled; // the reward needs no labels
+    bool unlabelled;  // the reward needs no labels
+    bool needs_texts; // it reads captions' texts
     struct twin_rank rank[TWIN_RANKS];
     char endpoints[TWIN_RANKS][BUS_ENDPOINT_MAX];
     char hosts[TWIN_RANKS][64];

@@ -154,7 +154,8 @@ void school_label(struct school *s, const char *caption, float p, uint64_t seria
                                   .verdict = {.key = hash_128(bytes_text(caption)),
                                               .ledger_serial = serial,
                                               .p = p,
-                                              .kind = VERDICT_LABEL}};
+                                              .kind = VERDICT_LABEL,
+                                              .captions = 1}};
 
     assert_true(ring_push(s->rings.to_training, &m));
 }

@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
@@ -36,7 +37,9 @@ static char **environment_with(const char *endpoint)
     return env;
 }
 
-static int spawn(struct check_child *c, char **env)
+/* Into process group `group`, a new one where it is 0, with `in` as its stdin. */
+static int spawn(char *const *command, char *const *env, pid_t group, int in,
+                 pid_t *pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
@@ -46,25 +49,63 @@ static int spawn(struct check_child *c, char **env)
     sigfillset(&all);
     CHECK(posix_spawn_file_actions_init(&files) == 0 &&
           posix_spawnattr_init(&attr) == 0);
-    CHECK(posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0) == 0);
+    CHECK(posix_spawn_file_actions_adddup2(&files, in, 0) == 0);
     // Our stdout is the report; what the judge says goes with the log.
     CHECK(posix_spawn_file_actions_adddup2(&files, 2, 1) == 0);
     CHECK(posix_spawnattr_setsigmask(&attr, &none) == 0);
     CHECK(posix_spawnattr_setsigdefault(&attr, &all) == 0);
-    CHECK(posix_spawnattr_setpgroup(&attr, 0) == 0);
+    CHECK(posix_spawnattr_setpgroup(&attr, group) == 0);
     CHECK(posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
                                               POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETPGROUP) == 0);
-    const int rc = posix_spawnp(&c->pid, c->command[0], &files, &attr, c->command, env);
+    const int rc = posix_spawnp(pid, command[0], &files, &attr, command, env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
+    return rc;
+}
+
+/* Nobody ends COMMAND when we are killed ourselves, but who waits for that in its group: a
+ * pipe of ours ends with us. */
+static int spawn_guard(struct check_child *c, char *const *env)
+{
+    static char shell[] = "/bin/sh", flag[] = "-c",
+                script[] = "read -r _; kill -KILL 0";
+    char *const guard[] = {shell, flag, script, NULL};
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return errno;
+    }
+    const int rc = spawn(guard, env, c->pid, ends[0], &c->guard);
+    close(ends[0]);
+    if (rc != 0) {
+        close(ends[1]);
+        return rc;
+    }
+    c->alive_fd = ends[1];
+    return 0;
+}
+
+static int spawn_both(struct check_child *c, char *const *env)
+{
+    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (null < 0) {
+        return errno;
+    }
+    int rc = spawn(c->command, env, 0, null, &c->pid);
+    close(null);
+    if (rc == 0 && (rc = spawn_guard(c, env)) != 0) {
+        (void)kill(-c->pid, SIGKILL);
+        (void)waitpid(c->pid, NULL, 0);
+    }
     return rc;
 }
 
 enum status check_child_start(struct check_child *c, const char *endpoint)
 {
     char **env = environment_with(endpoint);
-    const int rc = spawn(c, env);
+    const int rc = spawn_both(c, env);
 
     mem_free(env[0]);
     mem_free(env);
@@ -77,19 +118,27 @@ enum status check_child_start(struct check_child *c, const char *endpoint)
     return ST_OK;
 }
 
-static bool reap(struct check_child *c, int flags)
+static bool has_ended(pid_t pid, int flags, int *status)
 {
-    int status;
-    pid_t pid;
+    pid_t got;
 
     do {
-        pid = waitpid(c->pid, &status, flags);
-    } while (pid < 0 && errno == EINTR);
-    if (pid != c->pid) {
+        got = waitpid(pid, status, flags);
+    } while (got < 0 && errno == EINTR);
+    return got == pid;
+}
+
+static bool reap(struct check_child *c, int flags)
+{
+    int status, of_guard;
+
+    if (!has_ended(c->pid, flags, &status)) {
         return false;
     }
-    // What it had started itself goes with it.
+    // What it had started itself goes with it, and the guard.
     (void)kill(-c->pid, SIGKILL);
+    (void)has_ended(c->guard, 0, &of_guard);
+    close(c->alive_fd);
     c->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     c->pid = 0;
     c->ended = true;

@@ -1,7 +1,7 @@
 #ifndef JUDGE_CHECK_CHECK_CHILD_H
 #define JUDGE_CHECK_CHECK_CHILD_H
 /* The COMMAND that judge-check starts: a process group of its own, told the address in
- * MINOS_ENDPOINT, never left behind. Main thread. */
+ * MINOS_ENDPOINT, never left behind, not even where we are killed. Main thread. */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -12,6 +12,8 @@
 struct check_child {
     char *const *command; // NULL-terminated; NULL: the judge dials in by itself
     pid_t pid;            // 0: not running
+    pid_t guard;          // in its group: kills that when we end
+    int alive_fd;         // which the guard sees close
     int code;             // how it ended: exit code, or 128 + signal
     bool ended;
 };

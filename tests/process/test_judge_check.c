@@ -196,20 +196,39 @@ static void without_a_judge_or_with_one_that_dies_it_ends(void **state)
     assert_non_null(strstr(runner_output(dir), "cannot start /none/such"));
 }
 
+/* Of what is started below, and of what waits beside it for our end. */
+static bool nothing_is_left(void *arg)
+{
+    (void)arg;
+    return runner_count("sleep", "12345", NULL) +
+               runner_count("kill -KILL", "", NULL) ==
+           0;
+}
+
+static void leaves_no_judge_behind(int signal, int code)
+{
+    const pid_t pid = runner_start(dir, minos, "judge-check", "--", "/bin/sh", "-c",
+                                   "sleep 12345 & sleep 12345", NULL);
+    // Ours, which has the words on its command line too, the shell, and its two.
+    for (int i = 0; i < 500 && runner_count("sleep", "12345", NULL) < 4; i++) {
+        clock_sleep_ms(10);
+    }
+    assert_int_equal(runner_count("sleep", "12345", NULL), 4);
+    assert_int_equal(kill(pid, signal), 0);
+    assert_int_equal(runner_wait(pid, 10000), code);
+    assert_true(runner_wait_for(nothing_is_left, NULL, 5000));
+}
+
 static void an_interrupted_check_leaves_no_judge_behind(void **state)
 {
     (void)state;
-    const pid_t pid = runner_start(dir, minos, "judge-check", "--", "/bin/sh", "-c",
-                                   "sleep 12345 & sleep 12345", NULL);
-    for (int i = 0; i < 500 && runner_count("sleep", "12345", NULL) < 2; i++) {
-        clock_sleep_ms(10);
-    }
-    assert_int_equal(kill(pid, SIGINT), 0);
-    assert_int_equal(runner_wait(pid, 10000), 1);
-    for (int i = 0; i < 500 && runner_count("sleep", "12345", NULL) > 0; i++) {
-        clock_sleep_ms(10);
-    }
-    assert_int_equal(runner_count("sleep", "12345", NULL), 0);
+    leaves_no_judge_behind(SIGINT, 1);
+}
+
+static void a_killed_check_leaves_no_judge_behind(void **state)
+{
+    (void)state;
+    leaves_no_judge_behind(SIGKILL, 128 + SIGKILL);
 }
 
 static void a_wrong_command_line_is_named(void **state)
@@ -244,6 +263,7 @@ int main(void)
         TEST(a_judge_may_dial_in_by_itself),
         TEST(without_a_judge_or_with_one_that_dies_it_ends),
         TEST(an_interrupted_check_leaves_no_judge_behind),
+        TEST(a_killed_check_leaves_no_judge_behind),
         TEST(a_wrong_command_line_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,138 @@
+/* common/nn/capnet: what holds for its passes, whatever the weights. */
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/nn/capnet.h"
+#include "tests/support/harness.h"
+
+enum { TEXTS = 4 };
+
+static struct bytes texts[TEXTS];
+
+static const enum capnet_text KINDS[] = {CAPNET_NGRAM};
+enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
+
+static struct capnet *network(enum capnet_text text, enum capnet_head head)
+{
+    struct capnet *c = capnet_new(text, head, TEXTS, true);
+    struct rng rng = {3};
+    capnet_init_weights(c, &rng);
+    return c;
+}
+
+static void a_text_does_not_hang_on_its_neighbours(void **state)
+{
+    float all[2 * TEXTS];
+    (void)state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        struct capnet *c = network(KINDS[k], CAPNET_RATE);
+        memcpy(all, capnet_forward(c, texts, TEXTS, NULL), sizeof all);
+        for (int n = 0; n < TEXTS; n++) {
+            const float *one = capnet_forward(c, &texts[n], 1, NULL);
+            assert_true(fabsf(one[0] - all[2 * n]) < 1e-5F);
+            assert_true(fabsf(one[1] - all[2 * n + 1]) < 1e-5F);
+        }
+        capnet_forward(c, texts, 0, NULL); // and no text is nothing
+        capnet_backward(c, all);
+        capnet_free(c);
+    }
+}
+
+static void a_second_backward_adds_to_the_gradient(void **state)
+{
+    const float dout[TEXTS] = {1, -2, 0.5F, 3};
+    (void)state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        struct capnet *c = network(KINDS[k], CAPNET_SCORE);
+        struct params *p = capnet_params(c);
+        float *once = mem_new(p->floats, sizeof(float));
+        capnet_forward(c, texts, TEXTS, NULL);
+        capnet_backward(c, dout);
+        memcpy(once, p->grads, p->floats * sizeof(float));
+        capnet_backward(c, dout);
+        for (size_t i = 0; i < p->floats; i++) {
+            if (!(fabsf(p->grads[i] - 2 * once[i]) <= 1e-5F * (1 + fabsf(once[i])))) {
+                fail_msg("gradient %zu is %g, not twice %g", i, (double)p->grads[i],
+                         (double)once[i]);
+            }
+        }
+        mem_free(once);
+        capnet_free(c);
+    }
+}
+
+static void changed_weights_are_seen_once_they_are_told(void **state)
+{
+    (void)state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        struct capnet *c = network(KINDS[k], CAPNET_SCORE);
+        struct params *p = capnet_params(c);
+        const float before = capnet_forward(c, texts, TEXTS, NULL)[0];
+        for (size_t i = 0; i < p->floats; i++) {
+            p->weights[i] *= 1.5F;
+        }
+        capnet_weights_changed(c);
+        assert_true(fabsf(capnet_forward(c, texts, TEXTS, NULL)[0] - before) > 1e-6F);
+        capnet_free(c);
+    }
+}
+
+static void nan_in_any_weight_that_is_used_comes_out(void **state)
+{
+    (void)state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        struct capnet *c = network(KINDS[k], CAPNET_RATE);
+        struct params *p = capnet_params(c);
+        for (int i = 0; i < p->count; i++) {
+            const struct param *d = &p->table[i];
+            const size_t size = (size_t)d->rows * (size_t)d->cols;
+            float *kept = mem_new(size, sizeof(float));
+            memcpy(kept, d->w, size * sizeof(float));
+            for (size_t j = 0; j < size; j++) {
+                d->w[j] = NAN;
+            }
+            capnet_weights_changed(c);
+            const float *out = capnet_forward(c, texts, 1, NULL);
+            if (!isnan(out[0]) || !isnan(out[1])) {
+                fail_msg("NaN in %s is hidden", d->name);
+            }
+            memcpy(d->w, kept, size * sizeof(float));
+            mem_free(kept);
+        }
+        capnet_free(c);
+    }
+}
+
+static void passes_take_no_memory(void **state)
+{
+    const float dout[2 * TEXTS] = {1, -2, 0.5F, 3};
+    (void)state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        struct capnet *c = network(KINDS[k], CAPNET_RATE);
+        const uint64_t before = mem_allocations();
+        capnet_forward(c, texts, TEXTS, NULL);
+        capnet_backward(c, dout);
+        capnet_weights_changed(c);
+        capnet_forward(c, texts, TEXTS, NULL);
+        assert_int_equal(mem_allocations(), before);
+        capnet_free(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_does_not_hang_on_its_neighbours),
+        cmocka_unit_test(a_second_backward_adds_to_the_gradient),
+        cmocka_unit_test(changed_weights_are_seen_once_they_are_told),
+        cmocka_unit_test(nan_in_any_weight_that_is_used_comes_out),
+        cmocka_unit_test(passes_take_no_memory),
+    };
+    texts[0] = bytes_text("You unlock the door with the brass key.");
+    texts[1] = bytes_text("");
+    texts[2] = bytes_text("a");
+    texts[3] = bytes_text("The rat bites! You kill the rat! It had 12 gold pieces.");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -39,8 +39,8 @@ struct option learner_option_table[] = {
      .type = OPT_CHOICE,
      .offset = offsetof(struct learner_options, reward),
      .preset = "retrieval",
-     .choices = "none|count|retrieval",
-     .help = "what captions pay beside the game",
+     .choices = "none|count|retrieval|rnd",
+     .help = "what is paid beside the game",
      .group = "reward"},
     ROW(goal, "goal", OPT_TEXT, "", 0, 0,
         "what judges are asked for: a name of share/minos/goals or the path of a goal "
@@ -69,6 +69,8 @@ struct option learner_option_table[] = {
         "bound of the scaled reward of one step"),
     ROW(beta, "beta", OPT_FLOAT, "3", 0, 100,
         "the n-th time in an episode a caption pays 1/n^beta"),
+    ROW(rnd_lr, "rnd-lr", OPT_FLOAT, "0.001", 0, 1,
+        "reward rnd: learning rate of what learns to predict the screen's features"),
     OPT_ONE_OF(struct learner_options, count_key, "count-key", "digits-masked",
                "exact|digits-masked", "what counts as the same caption in an episode"),
 

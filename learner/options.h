@@ -27,6 +27,7 @@ struct learner_options {
     double lr, lr_end, entropy, grad_norm, gamma, value_coef, value_clip, ratio_clip;
     double adv_floor, adv_clip, value_rate;
     double a_ext, a_int, reward_scale, reward_clip, beta;
+    double rnd_lr;
     bool value_norm;
     char count_key[OPTION_TEXT_MAX];
     int64_t port; // 0 = 7340 or the next free one

@@ -143,6 +143,14 @@ static void add_stages(struct report *r)
     }
 }
 
+/* What the reward tells of itself. */
+static void add_own(struct metrics_row *m, const struct train *t, bool summary)
+{
+    if (t->reward.kind->report != NULL) {
+        t->reward.kind->report(&t->reward, m, summary);
+    }
+}
+
 static void write_row(struct report *r, struct train *t)
 {
     const double seconds = train_seconds(t), used = seconds - r->row_seconds;
@@ -159,6 +167,7 @@ static void write_row(struct report *r, struct train *t)
     metrics_text(m, "waiting_for", waiting_for(r));
     report_add_training(m, t);
     report_add_rewards(m, &t->recent.reward);
+    add_own(m, t, false);
     report_add_episodes(m, &t->recent, &t->gauges);
     report_add_lags(m, &t->recent, true);
     report_add_outside(m, &t->gauges);
@@ -310,6 +319,7 @@ static enum status write_summary(struct report *r, struct train *t,
                 seconds > 0 ? (double)t->samples / seconds : 0);
     report_add_window(m, &t->totals, &t->gauges);
     add_judging(r, t);
+    add_own(m, t, true);
     report_add_lags(m, &t->totals, false);
     report_add_segments(m, t, store_dir);
     metrics_num(m, "peak_anon_mb", report_anon_peak(t));

@@ -16,7 +16,7 @@ static void score_none(struct reward *r, float *score, const struct reward_rows 
 static const struct reward_kind reward_none = {.name = "none", .score = score_none};
 
 static const struct reward_kind *const kinds[] = {&reward_none, &reward_retrieval,
-                                                  &reward_count};
+                                                  &reward_count, &reward_rnd};
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 static const struct reward_kind *kind_named(const char *name)
@@ -143,15 +143,21 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
 
     *sums = (struct reward_sums){.rows = in->rows};
     meet(r, sums, in, update);
-    r->kind->score(r, r->score, in);
+    const bool by_row = r->kind->score_rows != NULL;
+    if (by_row) {
+        r->kind->score_rows(r, r->score, in, update);
+    } else {
+        r->kind->score(r, r->score, in);
+    }
     for (int row = 0; row < in->rows; row++) {
         const uint32_t text = in->caused[row];
         const uint16_t n = in->count[row];
         const float paid = fminf(fmaxf(scale * in->env_reward[row], -clip), clip);
         const float ext = a_ext * paid;
         const float often = n < REWARD_POWERS ? r->power[n] : powf(n, -(float)o->beta);
-        const float in_ =
-            in->text[text].len > 0 ? a_int * r->score[text] * often : 0.0F;
+        const float in_ = by_row                   ? a_int * r->score[row]
+                          : in->text[text].len > 0 ? a_int * r->score[text] * often
+                                                   : 0.0F;
         reward[row] = ext + in_;
         sums->ext += (double)ext;
         sums->ext2 += (double)(ext * ext);

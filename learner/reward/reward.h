@@ -3,7 +3,8 @@
 /* What a step pays:
  *   r_t = a_ext clip(scale r_env, +-clip) + a_int r_int(caption) / N_ep(caption)^beta
  * for the caption that action t caused; an empty one pays 0. N_ep, counted by the actor, is
- * how often it has come in its episode, now included. r_int is the business of a reward
+ * how often it has come in its episode, now included. Where the kind scores what is seen
+ * instead of captions, a_int r_int(row) takes the second place. r_int is the business of a reward
  * kind: one file each, one line in the list of reward.c. Computed when a batch is gathered,
  * never written back into segments. Training thread. */
 
@@ -12,6 +13,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/hash.h"
+#include "common/base/metrics.h"
 #include "common/base/status.h"
 #include "common/wire/judgement.h"
 #include "learner/reward/caption_table.h"
@@ -27,11 +29,18 @@ struct reward_rows {
     const struct bytes *text;  // (texts) distinct
     const struct hash128 *key; // (texts)
     const uint32_t *emissions; // (texts) rows that caused it
+    // For kinds that score rows: T steps of B sequences, time-major, `piece` at a time.
+    int T, B, piece;
+    const uint8_t *chars, *colors; // (rows, SEGMENT_CELLS) what each step acted on
+    const int32_t *stats;          // (rows, SEGMENT_STATS)
+    const uint8_t *replayed;       // (rows) not 0: paid, not learnt from; NULL: none is
 };
 
 struct reward_options {
     const char *kind; // "none", "count", "retrieval"
     double a_ext, a_int, scale, clip, beta;
+    double gamma, rnd_lr;
+    uint64_t seed;
 };
 
 /* What judges are asked for a reward's sake. */
@@ -81,10 +90,15 @@ struct reward_kind {
     MUST_USE enum status (*fit)(struct reward *r, uint64_t update);
     /* score (texts) = r_int of each caption; what empty captions get is not read. */
     void (*score)(struct reward *r, float *score, const struct reward_rows *in);
+    /* Instead: score (rows) of each row, whatever its caption. */
+    void (*score_rows)(struct reward *r, float *score, const struct reward_rows *in,
+                       uint64_t update);
     /* What is not in the table, for the checkpoint: free *data with mem_free(). load:
      * ST_CORRUPT, ST_VERSION (logged). */
     void (*save)(const struct reward *r, char **data, size_t *len);
     MUST_USE enum status (*load)(struct reward *r, struct bytes b);
+    /* Rank 0: adds fields of its own to a row of metrics, or to the summary. */
+    void (*report)(const struct reward *r, struct metrics_row *m, bool summary);
 };
 
 /* Sums over the rows of one batch. */
@@ -100,7 +114,7 @@ struct reward {
     struct reward_options options;
     const struct reward_kind *kind;
     struct caption_table table;
-    float *score;               // (texts)
+    float *score;               // (texts), or (rows)
     float power[REWARD_POWERS]; // N^-beta
     uint64_t version;           // counts the labels taken
     struct reward_peers peers;
@@ -108,7 +122,7 @@ struct reward {
 };
 
 /* ST_INVALID (logged): no such kind, or a setting of it is wrong. most_texts: distinct
- * captions of one batch. */
+ * captions of one batch, at least its rows. */
 MUST_USE enum status reward_init(struct reward *r, const struct reward_options *o,
                                  const struct reward_peers *peers, int most_texts);
 void reward_release(struct reward *r);
@@ -129,6 +143,6 @@ void reward_add_visits(struct reward *r, struct hash128 key, uint64_t emissions,
 void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
                   const struct reward_rows *in, uint64_t update);
 
-extern const struct reward_kind reward_retrieval, reward_count;
+extern const struct reward_kind reward_retrieval, reward_count, reward_rnd;
 
 #endif

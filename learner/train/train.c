@@ -62,7 +62,13 @@ static enum status mix_rewards(struct train *t)
                                      .caused = b->caused,
                                      .text = b->text,
                                      .key = b->key,
-                                     .emissions = b->emissions};
+                                     .emissions = b->emissions,
+                                     .T = b->shape.T,
+                                     .B = b->B,
+                                     .piece = b->shape.piece,
+                                     .chars = b->chars,
+                                     .colors = b->colors,
+                                     .stats = b->stats};
 
     if (t->reward.kind->needs_visits) {
         TRY(exchange_add_visits(&t->exchange, &t->reward, b, t->update));

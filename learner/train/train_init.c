@@ -89,7 +89,10 @@ static enum status init_parts(struct train *t, int sequences)
                                           .a_int = o->a_int,
                                           .scale = o->reward_scale,
                                           .clip = o->reward_clip,
-                                          .beta = o->beta};
+                                          .beta = o->beta,
+                                          .gamma = o->gamma,
+                                          .rnd_lr = o->rnd_lr,
+                                          .seed = (uint64_t)o->seed};
     const struct reward_peers peers = {.index = ranks_index(t->ranks),
                                        .count = ranks_count(t->ranks),
                                        .sum = sum_over_ranks,

@@ -25,8 +25,14 @@ static const uint32_t emissions[TEXTS] = {1, 2, 2, 1};
 static const float env_reward[ROWS] = {0, 50, 0, -1000, 0, 0};
 static const uint16_t count[ROWS] = {1, 1, 2, 1, 70, 4};
 static const uint32_t caused[ROWS] = {0, 1, 1, 2, 2, 3};
-static const struct reward_rows rows = {ROWS,   TEXTS, env_reward, count,
-                                        caused, text,  key,        emissions};
+static const struct reward_rows rows = {.rows = ROWS,
+                                        .texts = TEXTS,
+                                        .env_reward = env_reward,
+                                        .count = count,
+                                        .caused = caused,
+                                        .text = text,
+                                        .key = key,
+                                        .emissions = emissions};
 
 static float paid[ROWS];
 static struct reward_sums sums;

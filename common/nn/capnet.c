@@ -10,8 +10,12 @@
 #include "common/nn/init.h"
 #include "common/nn/linear.h"
 #include "common/nn/ngram.h"
+#include "common/nn/textcnn.h"
+#include "common/nn/vec.h"
 
-enum { LAYERS_MAX = 3 };
+enum { LAYERS_MAX = 4 };
+
+static const float DROPPED = 0.1f; // the reference's share, before the last layer
 
 struct layer {
     const struct param *w, *b;
@@ -25,16 +29,19 @@ struct capnet {
     bool train;
     bool stale; // what is derived from the weights is older than they
     struct params params;
-    const struct param *grams;
+    const struct param *grams; // ngram, else NULL
+    struct textcnn *cnn;       // cnn, else NULL
+    bool drops;                // dropout before the last layer
     struct layer layer[LAYERS_MAX];
     float *x, *dx; // (most, width)
     // the last forward, for backward
     const struct bytes *texts;
     int N;
+    bool dropped;
 };
 
 static const char *const NAMES[LAYERS_MAX][2] = {
-    {"fc1.w", "fc1.b"}, {"fc2.w", "fc2.b"}, {"fc3.w", "fc3.b"}};
+    {"fc1.w", "fc1.b"}, {"fc2.w", "fc2.b"}, {"fc3.w", "fc3.b"}, {"fc4.w", "fc4.b"}};
 
 static float *floats(int rows, int width)
 {
@@ -64,17 +71,31 @@ static void alloc_layers(struct capnet *c)
 struct capnet *capnet_new(enum capnet_text text, enum capnet_head head, int most,
                           bool train)
 {
-    const int outputs = head == CAPNET_RATE ? 2 : 1;
+    static const int wide[2][3] = {
+        [CAPNET_RATE] = {512, 512, 2}, [CAPNET_SCORE] = {256, 512, 1}};
     struct capnet *c = mem_new(1, sizeof *c);
 
-    CHECK(text == CAPNET_NGRAM && most > 0);
+    CHECK(most > 0);
     c->most = most;
     c->train = train;
-    c->width = NGRAM_DIM;
-    c->grams = params_declare(&c->params, "gram.w", NGRAM_ROWS, NGRAM_DIM);
-    declare_layer(c, NGRAM_DIM, 32);
-    declare_layer(c, 32, outputs);
+    if (text == CAPNET_NGRAM) {
+        c->width = NGRAM_DIM;
+        c->grams = params_declare(&c->params, "gram.w", NGRAM_ROWS, NGRAM_DIM);
+        declare_layer(c, NGRAM_DIM, 32);
+        declare_layer(c, 32, head == CAPNET_RATE ? 2 : 1);
+    } else {
+        c->width = TEXTCNN_WIDTH;
+        c->cnn = textcnn_new(&c->params);
+        c->drops = head == CAPNET_RATE;
+        declare_layer(c, TEXTCNN_WIDTH, 128);
+        for (int i = 0; i < 3; i++) {
+            declare_layer(c, c->layer[i].w->rows, wide[head][i]);
+        }
+    }
     params_alloc(&c->params, train);
+    if (c->cnn != NULL) {
+        textcnn_alloc(c->cnn, most, train);
+    }
     alloc_layers(c);
     capnet_weights_changed(c);
     return c;
@@ -90,6 +111,7 @@ void capnet_free(struct capnet *c)
         mem_free(c->layer[i].y);
         mem_free(c->layer[i].dy);
     }
+    textcnn_free(c->cnn);
     mem_free(c->x);
     mem_free(c->dx);
     params_release(&c->params);
@@ -108,12 +130,38 @@ int capnet_outputs(const struct capnet *c)
 
 /* Small n-gram rows: grams that no label has taught say little about a caption, so that
  * an unknown one comes out near the middle. */
-void capnet_init_weights(struct capnet *c, struct rng *rng)
+static void init_ngram(struct capnet *c, struct rng *rng)
 {
     init_normal(c->grams, 0.1, rng);
     for (int i = 0; i < c->layers; i++) {
         init_orthogonal(c->layer[i].w, i + 1 < c->layers ? sqrt(2.0) : 1.0, rng);
         init_zero(c->layer[i].b);
+    }
+}
+
+/* The reference's: torch's own where it classifies, orthogonal where it scores. */
+static void init_cnn(struct capnet *c, struct rng *rng)
+{
+    textcnn_init(c->cnn, rng);
+    for (int i = 0; i < c->layers; i++) {
+        const struct layer *l = &c->layer[i];
+        const double bound = 1 / sqrt(l->w->cols);
+        if (capnet_outputs(c) == 2) {
+            init_uniform(l->w, bound, rng);
+            init_uniform(l->b, bound, rng);
+        } else {
+            init_orthogonal(l->w, 1.0, rng);
+            init_zero(l->b);
+        }
+    }
+}
+
+void capnet_init_weights(struct capnet *c, struct rng *rng)
+{
+    if (c->cnn != NULL) {
+        init_cnn(c, rng);
+    } else {
+        init_ngram(c, rng);
     }
     capnet_weights_changed(c);
 }
@@ -121,6 +169,9 @@ void capnet_init_weights(struct capnet *c, struct rng *rng)
 void capnet_weights_changed(struct capnet *c)
 {
     c->stale = true;
+    if (c->cnn != NULL) {
+        textcnn_changed(c->cnn);
+    }
 }
 
 static void refresh(struct capnet *c)
@@ -131,47 +182,124 @@ static void refresh(struct capnet *c)
     c->stale = false;
 }
 
-const float *capnet_forward(struct capnet *c, const struct bytes *text, int N,
-                            const uint64_t *drop)
+/* y (N,OUT) of the last layer, one or two numbers a text: for so few BLAS is slow, and
+ * what it gives a row depends on the number of rows. */
+static void forward_last(const struct layer *l, const float *x, int N)
 {
-    const float *x = c->x;
+    const size_t IN = (size_t)l->w->cols, OUT = (size_t)l->w->rows;
+    for (size_t n = 0; n < (size_t)N; n++) {
+        for (size_t o = 0; o < OUT; o++) {
+            float sum = l->b->w[o];
+            for (size_t i = 0; i < IN; i += 32) {
+                sum += vec_dot(vec_get(x + n * IN + i), vec_get(l->w->w + o * IN + i));
+            }
+            l->y[n * OUT + o] = sum;
+        }
+    }
+}
 
-    (void)drop;
-    CHECK(N >= 0 && N <= c->most);
-    refresh(c);
+static void backward_last(const struct layer *l, float *dx, const float *dy,
+                          const float *x, int N)
+{
+    const size_t IN = (size_t)l->w->cols, OUT = (size_t)l->w->rows;
+    linear_backward_bias(l->b, dy, N);
+    for (size_t n = 0; n < (size_t)N; n++) {
+        for (size_t i = 0; i < IN; i += 32) {
+            const struct vec32 xi = vec_get(x + n * IN + i);
+            struct vec32 d = vec_zero();
+            for (size_t o = 0; o < OUT; o++) {
+                float *g = l->w->g + o * IN + i;
+                d = vec_fma(d, vec_get(l->w->w + o * IN + i), dy[n * OUT + o]);
+                vec_put(g, vec_fma(vec_get(g), xi, dy[n * OUT + o]));
+            }
+            vec_put(dx + n * IN + i, d);
+        }
+    }
+}
+
+/* Zeroes a tenth of x (N,width) and stretches the rest. Zeros have no gradient through
+ * the ReLU before, so the backward pass need not know which. */
+static void drop_out(float *x, int width, const struct bytes *text, int N,
+                     uint64_t seed)
+{
+    for (int n = 0; n < N; n++) {
+        struct rng rng = {seed ^ hash_64(text[n])};
+        for (int i = 0; i < width; i++) {
+            float *at = x + (size_t)n * (size_t)width + i;
+            *at = rng_float(&rng) < DROPPED ? 0.0f : *at / (1 - DROPPED);
+        }
+    }
+}
+
+static void forward_text(struct capnet *c, const struct bytes *text, int N)
+{
+    if (c->cnn != NULL) {
+        textcnn_forward(c->cnn, c->x, text, N);
+        return;
+    }
     for (int n = 0; n < N; n++) {
         ngram_forward(c->x + (size_t)n * NGRAM_DIM, text[n], c->grams);
     }
-    for (int i = 0; i < c->layers && N > 0; i++) {
-        struct layer *l = &c->layer[i];
+}
+
+const float *capnet_forward(struct capnet *c, const struct bytes *text, int N,
+                            const uint64_t *drop)
+{
+    const struct layer *last = &c->layer[c->layers - 1];
+    const float *x = c->x;
+
+    CHECK(N >= 0 && N <= c->most);
+    refresh(c);
+    forward_text(c, text, N);
+    c->texts = text;
+    c->N = N;
+    c->dropped = c->drops && drop != NULL;
+    for (struct layer *l = c->layer; l < last && N > 0; l++) {
         linear_forward_packed(l->y, x, &l->packed, l->b, N);
-        if (i + 1 < c->layers) {
-            act_relu(l->y, (size_t)N * (size_t)l->w->rows);
+        act_relu(l->y, (size_t)N * (size_t)l->w->rows);
+        if (l + 1 == last && c->dropped) {
+            drop_out(l->y, l->w->rows, text, N, *drop);
         }
         x = l->y;
     }
-    c->texts = text;
-    c->N = N;
-    return c->layer[c->layers - 1].y;
+    forward_last(last, x, N);
+    return last->y;
+}
+
+static void backward_text(struct capnet *c)
+{
+    if (c->cnn != NULL) {
+        textcnn_backward(c->cnn, c->dx, c->x);
+        return;
+    }
+    for (int n = 0; n < c->N; n++) {
+        ngram_backward(c->dx + (size_t)n * NGRAM_DIM, c->texts[n], c->grams);
+    }
 }
 
 void capnet_backward(struct capnet *c, const float *dout)
 {
-    const int N = c->N;
     const float *dy = dout;
 
     CHECK(c->train);
     for (int i = c->layers - 1; i >= 0; i--) {
         struct layer *l = &c->layer[i];
-        const float *x = i > 0 ? c->layer[i - 1].y : c->x;
-        float *dx = i > 0 ? c->layer[i - 1].dy : c->dx;
-        linear_backward(dx, dy, x, l->w, l->b, N);
+        const bool last = i + 1 == c->layers;
+        const size_t inputs = (size_t)c->N * (size_t)l->w->cols;
+        const float *x = i > 0 ? l[-1].y : c->x;
+        float *dx = i > 0 ? l[-1].dy : c->dx;
+        if (last) {
+            backward_last(l, dx, dy, x, c->N);
+        } else {
+            linear_backward(dx, dy, x, l->w, l->b, c->N);
+        }
+        for (size_t k = 0; last && c->dropped && k < inputs; k++) {
+            dx[k] /= 1 - DROPPED;
+        }
         if (i > 0) {
-            act_relu_backward(dx, x, (size_t)N * (size_t)l->w->cols);
+            act_relu_backward(dx, x, inputs);
         }
         dy = dx;
     }
-    for (int n = 0; n < N; n++) {
-        ngram_backward(c->dx + (size_t)n * NGRAM_DIM, c->texts[n], c->grams);
-    }
+    backward_text(c);
 }

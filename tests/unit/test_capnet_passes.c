@@ -11,7 +11,7 @@ enum { TEXTS = 4 };
 
 static struct bytes texts[TEXTS];
 
-static const enum capnet_text KINDS[] = {CAPNET_NGRAM};
+static const enum capnet_text KINDS[] = {CAPNET_NGRAM, CAPNET_CNN};
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
 
 static struct capnet *network(enum capnet_text text, enum capnet_head head)
@@ -105,6 +105,32 @@ static void nan_in_any_weight_that_is_used_comes_out(void **state)
     }
 }
 
+static void dropout_hangs_on_its_seed_and_the_text_alone(void **state)
+{
+    struct capnet *c = network(CAPNET_CNN, CAPNET_RATE);
+    const uint64_t seed = 9, other = 10;
+    float all[2 * TEXTS], none[2 * TEXTS];
+    (void)state;
+    memcpy(none, capnet_forward(c, texts, TEXTS, NULL), sizeof none);
+    memcpy(all, capnet_forward(c, texts, TEXTS, &seed), sizeof all);
+    for (int n = 0; n < TEXTS; n++) {
+        const float *one = capnet_forward(c, &texts[n], 1, &seed);
+        assert_true(fabsf(one[0] - all[2 * n]) < 1e-5F);
+        assert_true(fabsf(one[0] - none[2 * n]) > 1e-5F);
+    }
+    assert_true(fabsf(capnet_forward(c, texts, 1, &other)[0] - all[0]) > 1e-5F);
+    capnet_free(c);
+
+    const enum capnet_text without[] = {CAPNET_NGRAM, CAPNET_CNN};
+    for (int k = 0; k < 2; k++) {
+        c = network(without[k], CAPNET_SCORE);
+        memcpy(all, capnet_forward(c, texts, TEXTS, NULL), TEXTS * sizeof(float));
+        assert_memory_equal(all, capnet_forward(c, texts, TEXTS, &seed),
+                            TEXTS * sizeof(float));
+        capnet_free(c);
+    }
+}
+
 static void passes_take_no_memory(void **state)
 {
     const float dout[2 * TEXTS] = {1, -2, 0.5F, 3};
@@ -128,6 +154,7 @@ int main(void)
         cmocka_unit_test(a_second_backward_adds_to_the_gradient),
         cmocka_unit_test(changed_weights_are_seen_once_they_are_told),
         cmocka_unit_test(nan_in_any_weight_that_is_used_comes_out),
+        cmocka_unit_test(dropout_hangs_on_its_seed_and_the_text_alone),
         cmocka_unit_test(passes_take_no_memory),
     };
     texts[0] = bytes_text("You unlock the door with the brass key.");

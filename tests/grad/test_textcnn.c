@@ -44,6 +44,8 @@ static int setup(void **state)
     for (size_t i = 0; i < sizeof longest; i++) {
         longest[i] = (char)(1 + rng_below(&rng, 255));
     }
+    longest[3] = 1; // the ends of what a byte may be
+    longest[4] = (char)255;
     for (int i = 0; i < MOST * WIDTH; i++) {
         dx[i] = rng_normal(&rng);
     }

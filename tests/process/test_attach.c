@@ -90,6 +90,7 @@ static void judges_come_and_go(void)
     assert_int_equal(runner_wait(pid, 5000), 128 + SIGKILL);
     wait_for("judges", 0, 0); // found out by its silence
     pid = attach_slow_judge();
+    wait_for("judges", 1, 1);
     wait_for("labels", 8, 8);
     assert_int_equal(kill(pid, SIGTERM), 0);
     assert_int_equal(runner_wait(pid, 10000), 0); // a goodbye

@@ -1,5 +1,6 @@
 #include "launch/judging.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,18 @@ static enum status check_style(const struct plan *p)
     return ST_INVALID;
 }
 
+static bool asks_judges(const char *reward)
+{
+    static const char *const silent[] = {"none", "count", "bow", "rnd"};
+
+    for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
+        if (strcmp(reward, silent[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum status judging_check_judge(struct plan *p, const char *spec)
 {
     const char *judge = settings_get(&p->settings, "judge");
@@ -126,8 +139,7 @@ enum status judging_check_judge(struct plan *p, const char *spec)
     const bool none = strcmp(judge, "none") == 0;
     p->judges = (int64_t)settings_number(&p->settings, "judges");
     if (p->judges < 0) {
-        const bool asks = strcmp(reward, "none") != 0 && strcmp(reward, "count") != 0;
-        p->judges = asks && !none ? 1 : 0;
+        p->judges = asks_judges(reward) && !none ? 1 : 0;
     }
     if (none && p->judges > 0) {
         fprintf(stderr,
@@ -168,6 +180,36 @@ enum status judging_check_judge(struct plan *p, const char *spec)
         return ST_INVALID;
     }
     return ST_OK;
+}
+
+enum status judging_check_vectors(struct plan *p)
+{
+    const char *given = settings_get(&p->settings, "word-vectors");
+    char *path = given[0] != '\0' ? realpath(given, NULL) : NULL;
+    const bool found = path != NULL;
+
+    if (strcmp(settings_get(&p->settings, "reward"), "bow") != 0) {
+        free(path);
+        return ST_OK;
+    }
+    if (found) {
+        if (strlen(path) < OPTION_TEXT_MAX) {
+            settings_put(&p->settings, "word-vectors", "%s", path);
+        }
+        free(path);
+        return ST_OK;
+    }
+    if (given[0] != '\0') {
+        fprintf(stderr, "minos %s: --word-vectors: %s: %s\n", p->word, given,
+                strerror(errno));
+        return ST_INVALID;
+    }
+    fprintf(stderr,
+            "minos %s: --reward=bow needs --word-vectors=FILE, words and their vectors "
+            "as text; fastText's are the reference's, crawl-300d-2M.vec unpacked from "
+            "https://fasttext.cc/docs/en/english-vectors.html\n",
+            p->word);
+    return ST_INVALID;
 }
 
 /* The learner's own word knows goals and ledgers; it says what is wrong. */

@@ -13,6 +13,8 @@ MUST_USE enum status judging_check_env(struct plan *p, struct text_buf *spec);
 MUST_USE enum status judging_check_goal(struct plan *p, const char *spec);
 /* Fills p->judges; a judge program's path becomes absolute. */
 MUST_USE enum status judging_check_judge(struct plan *p, const char *spec);
+/* Whether the reward bow has a file of word vectors; its path becomes absolute. */
+MUST_USE enum status judging_check_vectors(struct plan *p);
 /* Whether --labels-from names something usable. */
 MUST_USE enum status judging_check_labels(const struct plan *p);
 

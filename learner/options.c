@@ -39,7 +39,7 @@ struct option learner_option_table[] = {
      .type = OPT_CHOICE,
      .offset = offsetof(struct learner_options, reward),
      .preset = "retrieval",
-     .choices = "none|count|retrieval|rnd",
+     .choices = "none|count|retrieval|rnd|bow",
      .help = "what is paid beside the game",
      .group = "reward"},
     ROW(goal, "goal", OPT_TEXT, "", 0, 0,
@@ -71,6 +71,11 @@ struct option learner_option_table[] = {
         "the n-th time in an episode a caption pays 1/n^beta"),
     ROW(rnd_lr, "rnd-lr", OPT_FLOAT, "0.001", 0, 1,
         "reward rnd: learning rate of what learns to predict the screen's features"),
+    ROW(word_vectors, "word-vectors", OPT_TEXT, "", 0, 0,
+        "reward bow: a file of words and their vectors as text, such as fastText's "
+        "crawl-300d-2M.vec"),
+    ROW(bow_threshold, "bow-threshold", OPT_FLOAT, "0", -1, 1,
+        "reward bow: cosines that are not above it pay nothing"),
     OPT_ONE_OF(struct learner_options, count_key, "count-key", "digits-masked",
                "exact|digits-masked", "what counts as the same caption in an episode"),
 

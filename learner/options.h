@@ -29,6 +29,8 @@ struct learner_options {
     double a_ext, a_int, reward_scale, reward_clip, beta;
     double rnd_lr;
     bool value_norm;
+    char word_vectors[OPTION_TEXT_MAX];
+    double bow_threshold;
     char count_key[OPTION_TEXT_MAX];
     int64_t port; // 0 = 7340 or the next free one
     char bind[OPTION_TEXT_MAX];

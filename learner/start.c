@@ -220,6 +220,7 @@ static enum status open_training(struct learner *l)
                               .replay = l->replay,
                               .clock = l->clock,
                               .shape = {.actions = l->spec.actions, .value_heads = 1},
+                              .goal = bytes_of(l->goal.text, l->goal.len),
                               .run = l->plan.dir.run,
                               .spec_digest = l->spec.spec_digest,
                               .start = l->plan.dir.start,

@@ -15,8 +15,8 @@ static void score_none(struct reward *r, float *score, const struct reward_rows 
 
 static const struct reward_kind reward_none = {.name = "none", .score = score_none};
 
-static const struct reward_kind *const kinds[] = {&reward_none, &reward_retrieval,
-                                                  &reward_count, &reward_rnd};
+static const struct reward_kind *const kinds[] = {
+    &reward_none, &reward_retrieval, &reward_count, &reward_rnd, &reward_bow};
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 static const struct reward_kind *kind_named(const char *name)

@@ -37,10 +37,12 @@ struct reward_rows {
 };
 
 struct reward_options {
-    const char *kind; // "none", "count", "retrieval"
-    double a_ext, a_int, scale, clip, beta;
-    double gamma, rnd_lr;
+    const char *kind; // "none", "count", "retrieval", ...
+    double a_ext, a_int, scale, clip, beta, gamma, rnd_lr;
     uint64_t seed;
+    struct bytes goal;        // the goal file's text
+    const char *word_vectors; // bow: a .vec file
+    double bow_threshold;     // cosines up to it pay nothing
 };
 
 /* What judges are asked for a reward's sake. */
@@ -143,6 +145,6 @@ void reward_add_visits(struct reward *r, struct hash128 key, uint64_t emissions,
 void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
                   const struct reward_rows *in, uint64_t update);
 
-extern const struct reward_kind reward_retrieval, reward_count, reward_rnd;
+extern const struct reward_kind reward_retrieval, reward_count, reward_rnd, reward_bow;
 
 #endif

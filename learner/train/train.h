@@ -31,6 +31,7 @@ struct train_plan {
     struct replay *replay;
     const struct clock *clock;
     struct policy_shape shape;
+    struct bytes goal; // the goal file's text
     uint64_t run, spec_digest;
     uint32_t start;        // learner start count, 1..
     double seconds_before; // used by earlier starts, rank 0

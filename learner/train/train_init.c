@@ -92,7 +92,10 @@ static enum status init_parts(struct train *t, int sequences)
                                           .beta = o->beta,
                                           .gamma = o->gamma,
                                           .rnd_lr = o->rnd_lr,
-                                          .seed = (uint64_t)o->seed};
+                                          .seed = (uint64_t)o->seed,
+                                          .goal = t->plan.goal,
+                                          .word_vectors = t->options.word_vectors,
+                                          .bow_threshold = o->bow_threshold};
     const struct reward_peers peers = {.index = ranks_index(t->ranks),
                                        .count = ranks_count(t->ranks),
                                        .sum = sum_over_ranks,

@@ -275,7 +275,7 @@ static void help_names_choices_and_the_defaults_of_the_preset(void **state)
 {
     (void)state;
     assert_int_equal(runner_run(dir, minos, "help", "train", NULL), 0);
-    assert_non_null(strstr(runner_output(dir), ": none, count or retrieval"));
+    assert_non_null(strstr(runner_output(dir), ": none, count, retrieval, "));
     assert_non_null(strstr(runner_output(dir), "truth or permuted"));
     assert_non_null(strstr(runner_output(dir), "[0.1 by preset crypt]")); // value-coef
     assert_non_null(strstr(runner_output(dir), "[by --envs-total]"));

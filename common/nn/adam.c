@@ -1,7 +1,10 @@
 #include "common/nn/adam.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/mem.h"
 
 static const double beta1 = 0.9, beta2 = 0.999;
@@ -20,11 +23,20 @@ void adam_release(struct adam *a)
 {
     mem_free(a->first);
     mem_free(a->second);
+    mem_free(a->met);
     *a = (struct adam){0};
 }
 
+void adam_set_table(struct adam *a, size_t rows, size_t cols)
+{
+    CHECK(a->met == NULL && cols % 16 == 0 && rows * cols <= a->floats);
+    a->rows = rows;
+    a->cols = cols;
+    a->met = mem_new(rows, sizeof *a->met);
+}
+
 /* In blocks: a sum of 10^6 squares in one float loses digits, one in double is slow. */
-static double norm_of(const float *g, size_t floats)
+static double squares_of(const float *g, size_t floats)
 {
     double sum = 0;
 
@@ -44,29 +56,69 @@ static double norm_of(const float *g, size_t floats)
             sum += (double)part[j];
         }
     }
-    return sqrt(sum);
+    return sum;
 }
+
+/* By their bits, which is faster than by their squares: most rows are zeros. */
+static bool is_zeros(const float *row, size_t cols)
+{
+    uint32_t any = 0;
+
+    for (size_t k = 0; k < cols; k++) {
+        uint32_t bits;
+        memcpy(&bits, row + k, sizeof bits);
+        any |= bits;
+    }
+    return any == 0;
+}
+
+/* Puts the rows of the table that are not zeros into a->met and returns their number. */
+static size_t find_met(const struct adam *a, const float *g)
+{
+    size_t met = 0;
+
+    for (size_t r = 0; r < a->rows; r++) {
+        a->met[met] = (uint32_t)r;
+        met += is_zeros(g + r * a->cols, a->cols) ? 0 : 1;
+    }
+    return met;
+}
+
+/* What is the same for all weights of a step. */
+struct step {
+    float scale, size, eps;
+};
 
 /* Algorithm 1, with the two corrections folded into the step size and epsilon (end of
  * section 2): one pass, no division by them per weight. */
-static void move(struct adam *a, float *restrict w, const float *restrict g,
-                 float scale, float step, float eps)
+static void move(struct adam *a, float *weights, const float *grads, size_t from,
+                 size_t count, const struct step *s)
 {
-    float *restrict m = a->first, *restrict v = a->second;
+    float *restrict w = weights + from, *restrict m = a->first + from,
+                    *restrict v = a->second + from;
+    const float *restrict g = grads + from;
     const float b1 = (float)beta1, b2 = (float)beta2;
+    const float scale = s->scale, size = s->size, eps = s->eps;
 
-    for (size_t i = 0; i < a->floats; i++) {
+    for (size_t i = 0; i < count; i++) {
         const float gi = g[i] * scale;
         m[i] = b1 * m[i] + (1.0F - b1) * gi;
         v[i] = b2 * v[i] + (1.0F - b2) * gi * gi;
-        w[i] -= step * m[i] / (sqrtf(v[i]) + eps);
+        w[i] -= size * m[i] / (sqrtf(v[i]) + eps);
     }
 }
 
 enum status adam_step(struct adam *a, float *weights, const float *grads, double n,
                       double lr, double most_norm, double *norm)
 {
-    const double length = norm_of(grads, a->floats) / n;
+    const size_t table = a->rows * a->cols;
+    const size_t met = find_met(a, grads);
+    double squares = squares_of(grads + table, a->floats - table);
+
+    for (size_t i = 0; i < met; i++) {
+        squares += squares_of(grads + a->met[i] * a->cols, a->cols);
+    }
+    const double length = sqrt(squares) / n;
 
     if (!isfinite(length)) {
         return ST_CORRUPT;
@@ -75,10 +127,15 @@ enum status adam_step(struct adam *a, float *weights, const float *grads, double
         most_norm > 0 && length > most_norm ? most_norm / length : 1.0;
     const double t = (double)(a->steps + 1);
     const double right = sqrt(1 - pow(beta2, t));
+    const struct step step = {.scale = (float)(shrink / n),
+                              .size = (float)(lr * right / (1 - pow(beta1, t))),
+                              .eps = (float)(epsilon * right)};
 
     a->steps++;
-    move(a, weights, grads, (float)(shrink / n),
-         (float)(lr * right / (1 - pow(beta1, t))), (float)(epsilon * right));
+    for (size_t i = 0; i < met; i++) {
+        move(a, weights, grads, a->met[i] * a->cols, a->cols, &step);
+    }
+    move(a, weights, grads, table, a->floats - table, &step);
     *norm = length;
     return ST_OK;
 }

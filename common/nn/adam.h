@@ -12,10 +12,18 @@ struct adam {
     size_t floats;
     float *first, *second; // (floats) moments
     uint64_t steps;        // taken so far
+    size_t rows, cols;     // of the table at the beginning; 0: none
+    uint32_t *met;         // (rows) scratch: rows that have a gradient
 };
 
 void adam_init(struct adam *a, size_t floats);
 void adam_release(struct adam *a);
+
+/* Says that the arrays begin with a table (rows,cols) of which a batch uses few rows,
+ * cols a multiple of 16. A row whose gradient is all zeros then stands still in a step,
+ * moments included ("lazy Adam"): it is neither read nor moved on by what it met long
+ * ago. */
+void adam_set_table(struct adam *a, size_t rows, size_t cols);
 
 /* One step. grads (floats) are sums over the n samples of all ranks, so the gradient is
  * grads / n, clipped to the length most_norm (0 = never). *norm = before clipping.

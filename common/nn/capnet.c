@@ -123,6 +123,13 @@ struct params *capnet_params(struct capnet *c)
     return &c->params;
 }
 
+void capnet_table(const struct capnet *c, size_t *rows, size_t *cols)
+{
+    CHECK(c->grams == NULL || c->grams->w == c->params.weights); // declared first
+    *rows = c->grams != NULL ? NGRAM_ROWS : 0;
+    *cols = NGRAM_DIM;
+}
+
 int capnet_outputs(const struct capnet *c)
 {
     return c->layer[c->layers - 1].w->rows;

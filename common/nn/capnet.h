@@ -30,6 +30,9 @@ void capnet_free(struct capnet *c); // NULL is fine
 
 /* The flat arrays of weights and gradients, for Adam, sums over ranks, checkpoints. */
 struct params *capnet_params(struct capnet *c);
+/* How many rows of how many floats at their beginning are the n-gram table, of which a
+ * batch uses few: for adam_set_table(). cnn: 0. */
+void capnet_table(const struct capnet *c, size_t *rows, size_t *cols);
 int capnet_outputs(const struct capnet *c);
 
 /* First values; the same stream gives the same weights. */

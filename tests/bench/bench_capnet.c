@@ -56,8 +56,8 @@ struct plan {
     const char *net;
     enum capnet_text text;
     enum capnet_head head;
-    bool full;
-    int batch; // of a gradient step; 0: scoring
+    bool full, dense; // dense: Adam moves all rows of the n-gram table
+    int batch;        // of a gradient step; 0: scoring
 };
 
 static void step(struct capnet *c, struct adam *a, const struct plan *p, int from)
@@ -92,11 +92,16 @@ static void measure(const struct plan *p, struct metrics_row *row)
     struct rng rng = {1};
     struct adam adam;
     double spent = 0, passes = 0;
+    size_t rows, cols;
     const int N = p->batch > 0 ? p->batch : MOST;
     const double bytes = make_texts(p->full);
 
     capnet_init_weights(c, &rng);
     adam_init(&adam, capnet_params(c)->floats);
+    capnet_table(c, &rows, &cols);
+    if (!p->dense) {
+        adam_set_table(&adam, rows, cols);
+    }
     uint64_t start = clock_thread_cpu_ns();
     for (int i = 0; spent < seconds; i++) {
         const int from = i * N % TEXTS;
@@ -133,20 +138,21 @@ int main(int argc, char **argv)
         const char *name;
         enum capnet_text text;
         enum capnet_head head;
-        bool full;
-    } nets[] = {{"ngram", CAPNET_NGRAM, CAPNET_RATE, false},
-                {"cnn", CAPNET_CNN, CAPNET_RATE, false},
-                {"cnn score", CAPNET_CNN, CAPNET_SCORE, false},
-                {"cnn full", CAPNET_CNN, CAPNET_RATE, true}};
+        bool full, dense;
+    } nets[] = {{"ngram", CAPNET_NGRAM, CAPNET_RATE, false, false},
+                {"ngram dense", CAPNET_NGRAM, CAPNET_RATE, false, true},
+                {"cnn", CAPNET_CNN, CAPNET_RATE, false, false},
+                {"cnn score", CAPNET_CNN, CAPNET_SCORE, false, false},
+                {"cnn full", CAPNET_CNN, CAPNET_RATE, true, false}};
     static const int batches[] = {0, 64, 256};
     struct metrics_row row = {0};
 
     seconds = argc > 1 ? atof(argv[1]) : seconds;
     mat_set_threads(1);
-    for (int n = 0; n < 4; n++) {
+    for (int n = 0; n < 5; n++) {
         for (int b = 0; b < 3; b++) {
-            const struct plan plan = {nets[n].name, nets[n].text, nets[n].head,
-                                      nets[n].full, batches[b]};
+            const struct plan plan = {nets[n].name, nets[n].text,  nets[n].head,
+                                      nets[n].full, nets[n].dense, batches[b]};
             measure(&plan, &row);
         }
     }

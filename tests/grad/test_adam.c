@@ -3,6 +3,7 @@
 #include "tests/support/harness.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "common/base/rng.h"
@@ -172,10 +173,59 @@ static void moments_stand_still_without_samples_or_when_off(void **state)
     assert_float_equal(m.scale, 1, 0);
 }
 
+/* A table of 6 rows of 16 in front; rows 1 and 4 get a gradient in every other step. */
+static void a_row_without_gradient_stands_still_in_a_table(void **state)
+{
+    static struct naive_adam naive, before;
+    struct adam a;
+    struct rng r;
+    float w[N], g[N];
+    double norm;
+
+    (void)state;
+    rng_init(&r, 4);
+    adam_init(&a, N);
+    adam_set_table(&a, 6, 16);
+    draw(w, &r, 1);
+    for (int i = 0; i < N; i++) {
+        naive.w[i] = (double)w[i];
+    }
+    for (int t = 0; t < STEPS; t++) {
+        draw(g, &r, 3);
+        for (int i = 0; i < 96; i++) {
+            const bool used =
+                i / 16 == 5 || ((i / 16 == 1 || i / 16 == 4) && t % 2 == 0);
+            g[i] = used ? g[i] : 0;
+        }
+        before = naive;
+        naive_step(&naive, g, 2, 0.01, 4);
+        for (int i = 0; i < 96; i++) { // undone where the row was not met
+            if (g[i] == 0.0F) {
+                naive.w[i] = before.w[i];
+                naive.m[i] = before.m[i];
+                naive.v[i] = before.v[i];
+            }
+        }
+        assert_int_equal(adam_step(&a, w, g, 2, 0.01, 4, &norm), ST_OK);
+        double sum = 0;
+        for (int i = 0; i < N; i++) {
+            sum += (double)g[i] * (double)g[i] / 4;
+            if (fabs((double)w[i] - naive.w[i]) > 1e-5) {
+                fail_msg("weight %d is %g, not %g", i, (double)w[i], naive.w[i]);
+            }
+        }
+        assert_true(fabs(norm - sqrt(sum)) < 1e-4 * norm);
+    }
+    g[3] = NAN;
+    assert_int_equal(adam_step(&a, w, g, 2, 0.01, 4, &norm), ST_CORRUPT);
+    adam_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_those_of_the_paper),
+        cmocka_unit_test(a_row_without_gradient_stands_still_in_a_table),
         cmocka_unit_test(a_gradient_that_is_no_number_changes_nothing),
         cmocka_unit_test(the_norm_is_over_everything_and_before_clipping),
         cmocka_unit_test(the_rate_falls_in_a_straight_line_and_stays_at_its_end),

@@ -204,6 +204,7 @@ bool progress_line(const char *run_dir, char *out, size_t size)
     add_number(&l, "return_mean", "return", 2);
     add_number(&l, "episodes", "episodes", -1);
     add_number(&l, "labels", "labels", -1);
+    add_text(&l, "reward_model", "reward: ", "");
     add_number(&l, "actors", "actors", 0);
     add_number(&l, "judges", "judges", 0);
     add_share(&l, "failing_share", "of answers fail");

@@ -22,6 +22,7 @@ enum status report_open(struct report *r, struct train *t)
     r->row_seconds = train_seconds(t);
     r->row_steps = t->env_steps;
     r->row_samples = t->samples;
+    r->model.update = t->update;
     if (ranks_index(t->ranks) != 0) {
         return ST_OK;
     }
@@ -85,7 +86,7 @@ static double judging_cpu(const struct report *r)
 {
     const struct gauges *g = &r->train->gauges;
 
-    return r->judging_before + g->cpu_scoring +
+    return r->judging_before + g->cpu_scoring + g->cpu_fitting +
            report_outside(g, "cpu_asking_ns") * 1e-9;
 }
 
@@ -96,6 +97,7 @@ static void write_progress(struct report *r)
     const struct train *t = r->train;
     const struct gauges *g = &t->gauges;
     struct metrics_row *m = &r->row;
+    char model[REPORT_MODEL_STATE];
 
     metrics_begin(m);
     metrics_text(m, "state", r->state);
@@ -110,6 +112,8 @@ static void write_progress(struct report *r)
     metrics_num(m, "success_rate", g->window > 0 ? g->window_success / g->window : NAN);
     metrics_int(m, "labels", (int64_t)t->reward.table.labels);
     report_add_asking(m, g);
+    report_model_state(&t->reward.fitting, model);
+    metrics_text(m, "reward_model", model);
     metrics_num(m, "policy_lag_p99", tallies_lag_quantile(&t->totals, 0.99));
     metrics_int(m, "actors", (int64_t)report_outside(g, "members"));
     metrics_int(m, "judges", (int64_t)report_outside(g, "judges"));
@@ -173,6 +177,7 @@ static void write_row(struct report *r, struct train *t)
     report_add_outside(m, &t->gauges);
     add_judges(r);
     metrics_int(m, "cpu_scoring_ns", (int64_t)(t->gauges.cpu_scoring * 1e9));
+    report_add_model(m, t, &r->model);
     report_add_ranks(m, t);
     add_stages(r);
     metrics_append(r->metrics, metrics_end(m));
@@ -320,6 +325,7 @@ static enum status write_summary(struct report *r, struct train *t,
     report_add_window(m, &t->totals, &t->gauges);
     add_judging(r, t);
     add_own(m, t, true);
+    report_add_model_run(m, t);
     report_add_lags(m, &t->totals, false);
     report_add_segments(m, t, store_dir);
     metrics_num(m, "peak_anon_mb", report_anon_peak(t));

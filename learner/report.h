@@ -9,6 +9,7 @@
 #include "common/base/metrics.h"
 #include "common/base/status.h"
 #include "learner/intake/io_report.h"
+#include "learner/report_model.h"
 #include "learner/store/ledger.h"
 #include "learner/train/train.h"
 
@@ -22,6 +23,7 @@ struct report {
     uint64_t row_steps, row_samples; // at the last row
     double row_stage[STAGES];        // likewise
     double row_wait[RANKS_MAX];      // likewise, of each rank, for actors
+    struct report_model_line model;  // likewise
     double sps;                      // env steps per second over the last row, or NAN
     double judging_before;           // CPU seconds that earlier starts spent on judging
     /* Of the whole run, as the ledger has it; rank 0. */

@@ -16,7 +16,13 @@ static void score_none(struct reward *r, float *score, const struct reward_rows 
 static const struct reward_kind reward_none = {.name = "none", .score = score_none};
 
 static const struct reward_kind *const kinds[] = {
-    &reward_none, &reward_retrieval, &reward_count, &reward_rnd, &reward_bow};
+    &reward_none,      // one in a line
+    &reward_retrieval, //
+    &reward_classify,  //
+    &reward_count,     //
+    &reward_rnd,       //
+    &reward_bow,       //
+};
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 static const struct reward_kind *kind_named(const char *name)
@@ -44,7 +50,9 @@ enum status reward_init(struct reward *r, const struct reward_options *o,
     }
     caption_table_init(&r->table, r->kind->needs_visits ? CAPTION_TABLE_VISITS
                                                         : CAPTION_TABLE_DELAYS);
+    r->most_texts = most_texts;
     r->score = mem_new((size_t)most_texts, sizeof(float));
+    r->scored = mem_new((size_t)most_texts, sizeof(*r->scored));
     for (int n = 1; n < REWARD_POWERS; n++) {
         r->power[n] = (float)pow(n, -o->beta);
     }
@@ -58,7 +66,23 @@ void reward_release(struct reward *r)
     }
     caption_table_release(&r->table);
     mem_free(r->score);
+    mem_free(r->scored);
     *r = (struct reward){0};
+}
+
+float reward_worth(const struct reward *r, float p)
+{
+    const struct reward_options *o = &r->options;
+
+    return o->hard ? (p > (float)o->eta ? 1.0F : 0.0F)
+                   : (o->raw ? p : fmaxf(0.0F, 2.0F * p - 1.0F));
+}
+
+float reward_label_worth(const struct reward *r, struct hash128 key)
+{
+    const struct caption_entry *e = caption_table_find(&r->table, key);
+
+    return e != NULL && e->labelled ? reward_worth(r, e->p) : 0.0F;
 }
 
 static int64_t take_rating(struct reward *r, const struct reward_label *l,
@@ -142,6 +166,7 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
     const float scale = (float)o->scale, clip = (float)o->clip;
 
     *sums = (struct reward_sums){.rows = in->rows};
+    r->scored_count = 0;
     meet(r, sums, in, update);
     const bool by_row = r->kind->score_rows != NULL;
     if (by_row) {

@@ -15,8 +15,8 @@
 #include "common/base/hash.h"
 #include "common/base/metrics.h"
 #include "common/base/status.h"
-#include "common/wire/judgement.h"
 #include "learner/reward/caption_table.h"
+#include "learner/reward/fitting.h"
 
 enum { REWARD_POWERS = 64 };
 
@@ -43,32 +43,15 @@ struct reward_options {
     struct bytes goal;        // the goal file's text
     const char *word_vectors; // bow: a .vec file
     double bow_threshold;     // cosines up to it pay nothing
+    bool raw, hard;           // how p is paid: reward_worth()
+    double eta;
+    struct fitting_options fitting;
 };
 
 /* What judges are asked for a reward's sake. */
 enum reward_asks { REWARD_ASKS_NOTHING, REWARD_ASKS_RATE, REWARD_ASKS_ORDER };
 
-/* A label that may train, taken by all ranks at the same update. */
-struct reward_label {
-    struct hash128 key; // of the item; of one caption: the caption's
-    uint64_t serial;    // the ledger's
-    uint8_t kind;       // VERDICT_LABEL or VERDICT_TIE
-    uint8_t captions;   // 1: a rating; K: an order
-    float p;            // rating: P(helpful)
-    struct hash128 caption[ITEM_CAPTIONS_MAX]; // order: the captions'
-    uint8_t place[ITEM_CAPTIONS_MAX];          // order: 0 is best; equal = tie
-};
-
 struct reward;
-
-/* The other ranks, as a model that is fitted on all of them together sees them. Each rank
- * calls the same ones in the same order. */
-struct reward_peers {
-    int index, count;
-    MUST_USE enum status (*sum)(void *ctx, float *v, size_t n); // over all ranks
-    MUST_USE enum status (*agree)(void *ctx, double *v, int n); // likewise
-    void *ctx;
-};
 
 /* One intrinsic reward. Only name and score (or score_rows) must be there; a kind with a
  * state of its own keeps it in reward.state. Every hook but score is called by all ranks
@@ -95,6 +78,8 @@ struct reward_kind {
     /* Instead: score (rows) of each row, whatever its caption. */
     void (*score_rows)(struct reward *r, float *score, const struct reward_rows *in,
                        uint64_t update);
+    /* Of all that save() keeps; equal on all ranks. */
+    uint64_t (*digest)(const struct reward *r);
     /* What is not in the table, for the checkpoint: free *data with mem_free(). load:
      * ST_CORRUPT, ST_VERSION (logged). */
     void (*save)(const struct reward *r, char **data, size_t *len);
@@ -120,6 +105,10 @@ struct reward {
     float power[REWARD_POWERS]; // N^-beta
     uint64_t version;           // counts the labels taken
     struct reward_peers peers;
+    int most_texts;
+    struct fitting_figures fitting; // of the kind's model, where it has one
+    struct fitting_scored *scored;  // (texts) scored anew since the last update
+    int scored_count;
     void *state; // the kind's own
 };
 
@@ -145,6 +134,13 @@ void reward_add_visits(struct reward *r, struct hash128 key, uint64_t emissions,
 void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
                   const struct reward_rows *in, uint64_t update);
 
-extern const struct reward_kind reward_retrieval, reward_count, reward_rnd, reward_bow;
+/* What P(helpful) = p is worth: max(0, 2p - 1), so that an even chance is worth nothing and
+ * a sure one 1; --soft=raw: p; --hard: 1 where p > eta, else 0. */
+float reward_worth(const struct reward *r, float p);
+/* What the caption's own label is worth; without one 0. */
+float reward_label_worth(const struct reward *r, struct hash128 key);
+
+extern const struct reward_kind reward_retrieval, reward_count, reward_classify,
+    reward_rnd, reward_bow;
 
 #endif

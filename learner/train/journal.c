@@ -2,11 +2,12 @@
 
 #include "learner/train/sampler.h"
 
-enum { FIXED_BYTES = 3 * 4 + 6 * 8 + 8 + 8 + 8 + 4 };
+enum { FIXED_BYTES = 3 * 4 + 6 * 8 + 8 + 8 + 8 + 4 + 7 * 8 + 4 };
 
-size_t journal_size(uint32_t drawn, uint32_t labels)
+size_t journal_size(uint32_t drawn, uint32_t labels, uint32_t scored)
 {
-    return FIXED_BYTES + 8 * (size_t)drawn + (size_t)JOURNAL_LABEL_MOST * labels;
+    return FIXED_BYTES + 8 * (size_t)drawn + (size_t)JOURNAL_LABEL_MOST * labels +
+           (size_t)JOURNAL_SCORED_BYTES * scored;
 }
 
 static void write_label(struct pack *p, const struct ring_verdict *v)
@@ -55,6 +56,18 @@ void journal_write(struct pack *p, const struct journal_row *row)
     for (uint32_t i = 0; i < row->labels; i++) {
         write_label(p, &row->label[i]);
     }
+    pack_u64(p, row->model_version);
+    pack_f64(p, row->ramp);
+    pack_f64(p, row->score_mean);
+    pack_f64(p, row->score_sigma);
+    pack_u64(p, row->model_steps);
+    pack_u64(p, row->model_chance);
+    pack_u64(p, row->model);
+    pack_u32(p, row->scored_count);
+    for (uint32_t i = 0; i < row->scored_count; i++) {
+        pack_put(p, &row->scored[i].key, sizeof(row->scored[i].key));
+        pack_put(p, &row->scored[i].score, sizeof(row->scored[i].score));
+    }
 }
 
 /* Borrows `bytes` bytes; NULL when they are not there. */
@@ -97,6 +110,16 @@ enum status journal_read(struct bytes b, struct journal_row *out)
         read_label(&u, &label);
     }
     row.label_bytes = bytes_of((const uint8_t *)b.data + at, u.at - at);
+    row.model_version = unpack_u64(&u);
+    row.ramp = unpack_f64(&u);
+    row.score_mean = unpack_f64(&u);
+    row.score_sigma = unpack_f64(&u);
+    row.model_steps = unpack_u64(&u);
+    row.model_chance = unpack_u64(&u);
+    row.model = unpack_u64(&u);
+    row.scored_count = unpack_u32(&u);
+    const size_t scored = (size_t)JOURNAL_SCORED_BYTES * row.scored_count;
+    row.scored_bytes = bytes_of(borrow(&u, scored), scored);
     if (u.bad || u.at != u.size) {
         return ST_CORRUPT;
     }
@@ -110,6 +133,17 @@ uint64_t journal_serial(const struct journal_row *row, uint32_t i)
 
     memcpy(&serial, (const uint8_t *)row->serials + 8 * (size_t)i, sizeof(serial));
     return serial;
+}
+
+struct fitting_scored journal_scored(const struct journal_row *row, uint32_t i)
+{
+    const uint8_t *at =
+        (const uint8_t *)row->scored_bytes.data + (size_t)JOURNAL_SCORED_BYTES * i;
+    struct fitting_scored s;
+
+    memcpy(&s.key, at, sizeof(s.key));
+    memcpy(&s.score, at + sizeof(s.key), sizeof(s.score));
+    return s;
 }
 
 bool journal_next_label(struct bytes *left, struct ring_verdict *out)

@@ -15,17 +15,24 @@
  *     u64 serial, u64 lo, u64 hi   the ledger's; key of the item
  *     f32 p, u8 kind, u8 K         captions: 1 is a rating, more are an order, which has
  *     K x (u64 lo, u64 hi, u8)     its captions' keys and places
+ *   u64 version, f64 ramp        of the reward's model, and its share, that paid this row's
+ *   f64 mean, f64 sigma          batch; of scores, where they are normalised
+ *   u64 steps, u64 chance        gradient steps so far, and the stream that draws labels,
+ *   u64 model                    after this update; XXH3 of the weights being fitted
+ *   u32 n, then n (u64 lo, u64 hi, f32)   captions of this rank's batch scored anew
  *
  * Training thread. */
 
 #include "common/base/status.h"
+#include "learner/reward/fitting.h"
 #include "learner/rings.h"
-#include "learner/train/pack.h"
+#include "learner/store/pack.h"
 
 enum {
-    JOURNAL_FORMAT = 2,
+    JOURNAL_FORMAT = 3,
     JOURNAL_LABEL_BYTES = 8 + 16 + 4 + 2, // of a rating
     JOURNAL_PLACE_BYTES = 16 + 1,         // of each caption of an order
+    JOURNAL_SCORED_BYTES = 16 + 4,
     JOURNAL_LABEL_MOST = JOURNAL_LABEL_BYTES + JOURNAL_PLACE_BYTES * ITEM_CAPTIONS_MAX
 };
 
@@ -40,18 +47,25 @@ struct journal_row {
     uint32_t labels;
     const struct ring_verdict *label; // (labels) to be written
     struct bytes label_bytes;         // as read
+    uint64_t model_version, model_steps, model_chance, model;
+    double ramp, score_mean, score_sigma;
+    uint32_t scored_count;
+    const struct fitting_scored *scored; // (scored_count) to be written
+    struct bytes scored_bytes;           // as read: JOURNAL_SCORED_BYTES each
 };
 
 /* Writes into p, which has the room that journal_size() says. */
 void journal_write(struct pack *p, const struct journal_row *row);
-/* Of rows with so many labels at most, whatever they are. */
-size_t journal_size(uint32_t drawn, uint32_t labels);
+/* Of rows with so many at most, whatever the labels are. */
+size_t journal_size(uint32_t drawn, uint32_t labels, uint32_t scored);
 /* Borrows from b, whose serials must be copied out with journal_serial (unaligned), the
  * labels with journal_next_label. ST_CORRUPT, ST_VERSION: not logged. */
 MUST_USE enum status journal_read(struct bytes b, struct journal_row *out);
 uint64_t journal_serial(const struct journal_row *row, uint32_t i);
 /* The first label of *left, which then begins behind it. False: there is none. */
 bool journal_next_label(struct bytes *left, struct ring_verdict *out);
+/* Caption i that was scored anew, i < scored_count. */
+struct fitting_scored journal_scored(const struct journal_row *row, uint32_t i);
 /* Sends a row to the I/O thread in pieces. */
 void journal_tell(struct ring *to_io, uint64_t update, struct bytes row);
 

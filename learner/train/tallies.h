@@ -22,6 +22,7 @@ struct tallies {
     double samples; // rows trained, every pass counted
     struct loss_sums loss;
     struct reward_sums reward;
+    double scored; // captions that the reward's model scored anew
     double segments, rolled_back, missing; // drawn; from a lost future; evicted before
     double dropped_lag, dropped_schema, dropped_corrupt;
     double lag[TALLIES_LAGS];
@@ -35,6 +36,7 @@ struct gauges {
     double window, window_success, window_return, window_return2; // last episodes
     double captions;    // distinct, met in training; rank 0's
     double cpu_scoring; // seconds of CPU that rewards took, since this start
+    double cpu_fitting; // and their model's gradient steps
     double outside[TALLIES_OUTSIDE];
 };
 

@@ -74,8 +74,11 @@ static enum status mix_rewards(struct train *t)
         TRY(exchange_add_visits(&t->exchange, &t->reward, b, t->update));
     }
     const uint64_t cpu = clock_thread_cpu_ns();
+    const uint64_t scored = t->reward.fitting.scored;
+    t->paid_by = t->reward.fitting;
     reward_apply(&t->reward, b->reward, &t->mine.reward, &rows, t->update);
     t->cpu_scoring += (double)(clock_thread_cpu_ns() - cpu) * 1e-9;
+    t->mine.scored += (double)(t->reward.fitting.scored - scored);
     stage_end(t, STAGE_REWARD);
     return ST_OK;
 }
@@ -181,6 +184,7 @@ static void gauge(struct train *t, struct agreed *a)
 
     tallies_gauge(&a->gauges, &t->window);
     a->gauges.cpu_scoring = t->cpu_scoring;
+    a->gauges.cpu_fitting = t->cpu_fitting;
     if (rank == 0) { // nearly the same ones on every rank
         a->gauges.captions = (double)t->reward.table.met;
     }
@@ -269,7 +273,7 @@ static enum status fit_reward(struct train *t)
     const uint64_t cpu = clock_thread_cpu_ns();
     const enum status st = reward_fit(&t->reward, t->update);
 
-    t->cpu_scoring += (double)(clock_thread_cpu_ns() - cpu) * 1e-9;
+    t->cpu_fitting += (double)(clock_thread_cpu_ns() - cpu) * 1e-9;
     stage_end(t, STAGE_FIT);
     return st;
 }
@@ -385,11 +389,21 @@ static void write_journal(struct train *t, double mean, double scale)
         .reward_version = t->reward.version,
         .labels = (uint32_t)t->label_count,
         .label = t->labels,
+        .model_version = t->paid_by.version,
+        .ramp = t->paid_by.ramp,
+        .score_mean = t->paid_by.mean,
+        .score_sigma = t->paid_by.sigma,
+        .model_steps = t->reward.fitting.steps,
+        .model_chance = t->reward.fitting.chance,
+        .model = t->reward.fitting.digest,
+        .scored_count = (uint32_t)t->reward.scored_count,
+        .scored = t->reward.scored,
     };
     journal_write(&p, &row);
     CHECK(!p.bad);
     journal_tell(t->plan.rings.to_io, t->update, bytes_of(p.data, p.at));
     t->label_count = 0;
+    t->reward.scored_count = 0;
 }
 
 /* ---- the update ---- */

@@ -65,6 +65,8 @@ struct train {
     struct sampler sampler;
     struct batch batch;
     struct reward reward;
+    struct fitting_figures
+        paid_by; // what the reward's model was when the batch was paid
     struct exchange exchange;
     struct policy *policy;
     struct adam adam;
@@ -93,7 +95,7 @@ struct train {
     bool stopping, checkpoint_due;
     uint64_t checkpoint_ns, checkpoint_update; // when the last one was written
     uint64_t checkpoint_bytes;                 // drawn by then
-    double cpu_scoring;                        // seconds of CPU, since this start
+    double cpu_scoring, cpu_fitting;           // seconds of CPU, since this start
     double memory_s, anon_mb; // when memory was looked at, and how much
     double began_s;           // clock at the first segment; < 0 = none yet
     double ended_s;           // clock at the stop; 0 = it goes on

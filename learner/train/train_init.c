@@ -61,7 +61,8 @@ static void alloc_rows(struct train *t, size_t rows, size_t actions)
 void train_new_journal(struct train *t)
 {
     t->journal_room =
-        journal_size((uint32_t)t->sampler.options.want, (uint32_t)t->label_room);
+        journal_size((uint32_t)t->sampler.options.want, (uint32_t)t->label_room,
+                     (uint32_t)t->reward.most_texts);
     t->journal = mem_new(t->journal_room, 1);
 }
 
@@ -75,6 +76,42 @@ static enum status agree_over_ranks(void *ctx, double *v, int n)
     return ranks_agree(ctx, v, n);
 }
 
+/* Texts are borrowed from o. */
+static struct reward_options reward_of(const struct learner_options *o,
+                                       struct bytes goal)
+{
+    return (struct reward_options){
+        .kind = o->reward,
+        .a_ext = o->a_ext,
+        .a_int = o->a_int,
+        .scale = o->reward_scale,
+        .clip = o->reward_clip,
+        .beta = o->beta,
+        .gamma = o->gamma,
+        .rnd_lr = o->rnd_lr,
+        .seed = (uint64_t)o->seed,
+        .goal = goal,
+        .word_vectors = o->word_vectors,
+        .bow_threshold = o->bow_threshold,
+        .raw = strcmp(o->soft, "raw") == 0,
+        .hard = o->hard,
+        .eta = o->eta,
+        .fitting = {.text_net = o->text_net,
+                    .lr = o->reward_model_lr,
+                    .steps = o->fit_steps,
+                    .batch = o->fit_batch,
+                    .version_updates = o->reward_version_updates,
+                    .gate_labels = o->gate_labels,
+                    .gate_class = o->gate_class,
+                    .gate_steps = o->gate_steps,
+                    .ramp_updates = o->ramp_updates,
+                    .held_out = o->held_out,
+                    .balance = o->class_balance,
+                    .seed = (uint64_t)o->seed,
+                    .label_budget = o->label_budget,
+                    .labels_come = o->labels_from[0] != '\0'}};
+}
+
 /* Everything whose size does not depend on what the store holds. */
 static enum status init_parts(struct train *t, int sequences)
 {
@@ -84,18 +121,7 @@ static enum status init_parts(struct train *t, int sequences)
                                       .sequences = sequences,
                                       .piece = piece_of(o, sequences),
                                       .state_floats = H};
-    const struct reward_options reward = {.kind = t->options.reward,
-                                          .a_ext = o->a_ext,
-                                          .a_int = o->a_int,
-                                          .scale = o->reward_scale,
-                                          .clip = o->reward_clip,
-                                          .beta = o->beta,
-                                          .gamma = o->gamma,
-                                          .rnd_lr = o->rnd_lr,
-                                          .seed = (uint64_t)o->seed,
-                                          .goal = t->plan.goal,
-                                          .word_vectors = t->options.word_vectors,
-                                          .bow_threshold = o->bow_threshold};
+    const struct reward_options reward = reward_of(&t->options, t->plan.goal);
     const struct reward_peers peers = {.index = ranks_index(t->ranks),
                                        .count = ranks_count(t->ranks),
                                        .sum = sum_over_ranks,

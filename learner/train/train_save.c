@@ -12,7 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/nn/snapshot.h"
-#include "learner/train/pack.h"
+#include "learner/store/pack.h"
 #include "learner/train/train.h"
 
 enum { STATE_FORMAT = 1, STATE_ROOM = 4096 };
@@ -116,13 +116,18 @@ static enum status put_own(struct train *t, const char *dir)
 
 /* What each rank tells of its part. */
 struct part {
-    uint64_t cursor, weights;
+    uint64_t cursor, weights, model;
     uint32_t ok;
 };
 
 static enum status collect_parts(struct train *t, enum status st, struct part *parts)
 {
-    const struct part mine = {t->sampler.counts.cursor, train_digest(t), st == ST_OK};
+    const struct reward_kind *kind = t->reward.kind;
+    const struct part mine = {.cursor = t->sampler.counts.cursor,
+                              .weights = train_digest(t),
+                              .model =
+                                  kind->digest != NULL ? kind->digest(&t->reward) : 0,
+                              .ok = st == ST_OK};
     size_t lens[RANKS_MAX];
 
     TRY(ranks_collect(t->ranks, bytes_of(&mine, sizeof(mine)), sizeof(mine),
@@ -130,6 +135,11 @@ static enum status collect_parts(struct train *t, enum status st, struct part *p
     for (int i = 0; i < ranks_count(t->ranks); i++) {
         if (parts[i].weights != parts[0].weights) {
             LOG_ERROR("TRAIN-DRIFT", "the weights of rank %d differ from rank 0's", i);
+            return ST_CORRUPT;
+        }
+        if (parts[i].model != parts[0].model) {
+            LOG_ERROR("TRAIN-DRIFT",
+                      "the reward's model of rank %d differs from rank 0's", i);
             return ST_CORRUPT;
         }
         if (!parts[i].ok) {

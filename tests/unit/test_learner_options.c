@@ -99,6 +99,7 @@ static void a_journal_row_comes_back_as_it_was(void **state)
          .captions = 3,
          .place = {1, 0, 1},
          .caption = {{6, 7}, {8, 9}, {10, 11}}}};
+    static const struct fitting_scored scored[2] = {{{1, 2}, 0.25F}, {{3, 4}, -7}};
     const struct journal_row row = {.pass = 1,
                                     .update = 12,
                                     .env_steps = 1024,
@@ -112,9 +113,15 @@ static void a_journal_row_comes_back_as_it_was(void **state)
                                     .ledger_serial = 4,
                                     .reward_version = 5,
                                     .labels = 2,
-                                    .label = label};
-    uint8_t bytes[512];
-    struct pack p = {.data = bytes, .size = journal_size(3, 2)};
+                                    .label = label,
+                                    .model_version = 6,
+                                    .ramp = 0.5,
+                                    .model_steps = 31,
+                                    .model = 77,
+                                    .scored_count = 2,
+                                    .scored = scored};
+    uint8_t bytes[1024];
+    struct pack p = {.data = bytes, .size = journal_size(3, 2, 2)};
     struct journal_row back;
     struct ring_verdict label_back;
 
@@ -130,6 +137,10 @@ static void a_journal_row_comes_back_as_it_was(void **state)
     }
     assert_false(journal_next_label(&back.label_bytes, &label_back));
     assert_int_equal(back.weights, 99);
+    assert_int_equal(back.model, 77);
+    assert_int_equal(back.model_steps, 31);
+    assert_float_equal(journal_scored(&back, 1).score, -7, 0);
+    assert_int_equal(journal_scored(&back, 1).key.hi, 4);
     for (size_t cut = 0; cut < p.at; cut++) {
         assert_int_equal(journal_read(bytes_of(bytes, cut), &back), ST_CORRUPT);
     }

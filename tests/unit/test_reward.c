@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/text.h"
+#include "learner/reward/model.h"
 #include "learner/reward/reward.h"
 
 enum { ROWS = 6, TEXTS = 4 };
@@ -104,6 +106,116 @@ static void count_pays_one_over_the_root_of_visits(void **state)
     reward_add_visits(&reward, key[2], 7, 7); // another rank's: 9 in all
     expect((const double[ROWS]){0, 2 + 1 / sqrt(2), 1 / sqrt(2) / 8, -10 + 1.0 / 3,
                                 1.0 / 3 / (70.0 * 70 * 70), 1.0 / 64});
+    reward_release(&reward);
+}
+
+/* ---- a fitted one ---- */
+
+static void teach(const char *word, float p)
+{
+    const struct reward_label label = {.key = hash_128(bytes_text(word)),
+                                       .kind = VERDICT_LABEL,
+                                       .captions = 1,
+                                       .p = p};
+
+    reward_take_text(&reward, label.key, bytes_text(word));
+    reward_take_label(&reward, &label, 0);
+}
+
+static void open_classify(bool raw, bool hard)
+{
+    struct reward_options o = options_of("classify");
+
+    open_kind("none");
+    reward_release(&reward);
+    o.a_int = 0.5;
+    o.raw = raw;
+    o.hard = hard;
+    o.eta = 0.9;
+    o.fitting = (struct fitting_options){.text_net = "ngram",
+                                         .lr = 0.003,
+                                         .steps = 1,
+                                         .batch = 16,
+                                         .version_updates = 1,
+                                         .gate_labels = 20,
+                                         .gate_class = 1,
+                                         .gate_steps = 12,
+                                         .ramp_updates = 4,
+                                         .balance = true};
+    assert_int_equal(
+        reward_init(&reward, &o, &(struct reward_peers){.count = 1}, TEXTS), ST_OK);
+    for (int i = 0; i < 19; i++) {
+        char word[16];
+        text_format(word, sizeof(word), "%s%c", i % 2 == 0 ? "gold" : "rock", 'a' + i);
+        teach(word, i % 2 == 0 ? 1 : 0);
+    }
+    teach("door", 0.95F);
+}
+
+/* What the rows are paid when "door", "gold" and "rock" are worth so much: a_ext = 1,
+ * scale 0.04, clip 10, a_int = 0.5, beta = 3. */
+static void expect_worth(double door, double gold, double rock)
+{
+    expect((const double[ROWS]){0, 2 + 0.5 * door, 0.5 * door / 8, -10 + 0.5 * gold,
+                                0.5 * gold / (70.0 * 70 * 70), 0.5 * rock / 64});
+}
+
+static double said(const char *word)
+{
+    const struct bytes b = bytes_text(word);
+    const struct hash128 k = hash_128(b);
+    struct fitting_scored scored[1];
+    float p;
+
+    model_say(reward.state, &p, &b, &k, 1, scored);
+    return (double)p;
+}
+
+static double centred(double p)
+{
+    return fmax(0, 2 * p - 1);
+}
+
+/* The gate, the ramp, and the model alone. */
+static void classify_pays_labels_then_a_mixture_then_the_model(void **state)
+{
+    const double label = 0.9; // 2 * 0.95 - 1, of "door" alone
+
+    (void)state;
+    open_classify(false, false);
+    expect_worth(label, 0, 0);
+    for (uint64_t u = 0; u < 30; u++) {
+        assert_int_equal(reward_fit(&reward, u), ST_OK);
+        // 12 steps are done at u = 11: a quarter pays the next batch.
+        const double ramp = fmin(fmax(((double)u - 10) / 4, 0), 1);
+        assert_float_equal(reward.fitting.ramp, ramp, 1e-9);
+        expect_worth((1 - ramp) * label + ramp * centred(said("door")),
+                     ramp * centred(said("gold")), ramp * centred(said("rock")));
+    }
+    assert_true(centred(said("gold")) > 0.05); // never labelled itself
+    assert_true(reward.fitting.scored > 0);
+    reward_release(&reward);
+}
+
+static void soft_and_hard_say_what_a_chance_is_worth(void **state)
+{
+    (void)state;
+    open_classify(true, false);
+    expect_worth(0.95, 0, 0);
+    for (uint64_t u = 0; u < 300; u++) {
+        assert_int_equal(reward_fit(&reward, u), ST_OK);
+    }
+    expect_worth(said("door"), said("gold"), said("rock"));
+    assert_true(said("rock") > 0 && said("rock") < 0.1);
+    reward_release(&reward);
+
+    open_classify(false, true); // above 0.9
+    expect_worth(1, 0, 0);
+    for (uint64_t u = 0; u < 300; u++) {
+        assert_int_equal(reward_fit(&reward, u), ST_OK);
+    }
+    assert_true(said("gold") > 0.9);
+    expect_worth(said("door") > 0.9, 1, 0);
     reward_release(&reward);
 }
 
@@ -288,6 +400,8 @@ int main(void)
         cmocka_unit_test(none_pays_the_game_alone_scaled_and_clipped),
         cmocka_unit_test(retrieval_pays_labels_by_their_count_in_the_episode),
         cmocka_unit_test(count_pays_one_over_the_root_of_visits),
+        cmocka_unit_test(classify_pays_labels_then_a_mixture_then_the_model),
+        cmocka_unit_test(soft_and_hard_say_what_a_chance_is_worth),
         cmocka_unit_test(the_last_label_wins_and_tells_how_long_it_took),
         cmocka_unit_test(an_unknown_kind_is_refused_with_the_nearest),
         cmocka_unit_test(the_table_grows_and_survives_a_checkpoint),

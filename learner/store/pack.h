@@ -1,5 +1,5 @@
-#ifndef LEARNER_TRAIN_PACK_H
-#define LEARNER_TRAIN_PACK_H
+#ifndef LEARNER_STORE_PACK_H
+#define LEARNER_STORE_PACK_H
 /* Numbers one after the other in a block of memory, little-endian as they lie: the journal,
  * a checkpoint's parts and what ranks tell each other. A writer that runs out of room, or
  * a reader that runs out of bytes, sets `bad` and does nothing more. */

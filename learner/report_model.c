@@ -1,0 +1,102 @@
+#include "learner/report_model.h"
+
+#include <math.h>
+
+#include "common/base/text.h"
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : NAN;
+}
+
+void report_model_state(const struct fitting_figures *f, char out[REPORT_MODEL_STATE])
+{
+    out[0] = '\0';
+    if (!f->on) {
+        return;
+    }
+    if (f->ramp >= 1) {
+        text_format(out, REPORT_MODEL_STATE, "version %llu pays",
+                    (unsigned long long)f->version);
+    } else if (f->open) {
+        text_format(out, REPORT_MODEL_STATE, "version %llu pays %.0f %%",
+                    (unsigned long long)f->version, 100 * f->ramp);
+    } else {
+        const uint64_t least = f->orders || f->of_class[1] < f->of_class[0]
+                                   ? f->of_class[1]
+                                   : f->of_class[0];
+        text_format(out, REPORT_MODEL_STATE,
+                    "gate %llu/%llu labels, %llu/%llu %s, %llu/%llu steps",
+                    (unsigned long long)f->labels, (unsigned long long)f->need_labels,
+                    (unsigned long long)least, (unsigned long long)f->need_class,
+                    f->orders ? "decided" : "of a class", (unsigned long long)f->steps,
+                    (unsigned long long)f->need_steps);
+    }
+}
+
+/* As it is now. */
+static void add_state(struct metrics_row *m, const struct train *t)
+{
+    const struct fitting_figures *f = &t->reward.fitting;
+
+    metrics_num(m, "reward_ramp", f->ramp);
+    metrics_int(m, "reward_version", (int64_t)f->version);
+    metrics_int(m, "fit_steps", (int64_t)f->steps);
+    metrics_int(m, "fit_resting", f->resting ? 1 : 0);
+    metrics_int(m, "fit_labels", (int64_t)f->labels);
+    metrics_int(m, f->orders ? "fit_decided" : "fit_helpful", (int64_t)f->of_class[1]);
+    metrics_int(m, "fit_held", (int64_t)f->held);
+    metrics_num(m, "held_loss", f->loss);
+    metrics_num(m, "held_accuracy", f->accuracy);
+    if (!f->orders) {
+        metrics_num(m, "held_recall", f->recall);
+        metrics_num(m, "held_precision", f->precision);
+        metrics_num(m, "held_ece", f->ece);
+    }
+    metrics_int(m, "fresh_labels", (int64_t)f->fresh);
+    metrics_num(m, "fresh_agreement", ratio((double)f->agreed, (double)f->fresh));
+    metrics_num(m, "reward_drift", f->drift);
+    if (f->orders) {
+        metrics_num(m, "score_mean", f->mean);
+        metrics_num(m, "score_sigma", f->sigma);
+    }
+}
+
+void report_add_model(struct metrics_row *m, const struct train *t,
+                      struct report_model_line *line)
+{
+    const struct gauges *g = &t->gauges;
+    const double updates = (double)(t->update - line->update);
+
+    metrics_int(m, "cpu_fitting_ns", (int64_t)(g->cpu_fitting * 1e9));
+    if (t->reward.fitting.on) {
+        metrics_num(m, "reward_lag", (double)(t->update - t->reward.fitting.published));
+        add_state(m, t);
+        metrics_num(m, "captions_scored", t->recent.scored);
+        metrics_num(m, "captions_scored_per_update", ratio(t->recent.scored, updates));
+        metrics_num(m, "scoring_ms_per_update",
+                    ratio((g->cpu_scoring - line->scoring) * 1e3, updates));
+        metrics_num(m, "fitting_ms_per_update",
+                    ratio((g->cpu_fitting - line->fitting) * 1e3, updates));
+    }
+    *line = (struct report_model_line){t->update, g->cpu_scoring, g->cpu_fitting};
+}
+
+void report_add_model_run(struct metrics_row *m, const struct train *t)
+{
+    const double updates = (double)t->update;
+    char state[REPORT_MODEL_STATE];
+
+    metrics_num(m, "cpu_scoring_s", t->gauges.cpu_scoring);
+    metrics_num(m, "cpu_fitting_s", t->gauges.cpu_fitting);
+    if (t->reward.fitting.on) {
+        report_model_state(&t->reward.fitting, state);
+        metrics_text(m, "text_net", t->options.text_net);
+        metrics_text(m, "reward_model", state);
+        add_state(m, t);
+        metrics_num(m, "captions_scored", t->totals.scored);
+        metrics_num(m, "captions_scored_per_update", ratio(t->totals.scored, updates));
+        metrics_num(m, "fit_steps_per_update",
+                    ratio((double)t->reward.fitting.steps, updates));
+    }
+}

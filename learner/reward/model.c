@@ -1,0 +1,320 @@
+#include "learner/reward/model_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+enum { INIT_INDEX = 1, DRAW_INDEX = 2 }; // streams of chance; the policy's is 0
+enum { WARN_AT = 16 }; // times the labels that the gate needs, all alike
+
+/* ---- the gate ---- */
+
+/* A rating is helpful or not; of orders those count that say something. */
+static uint32_t least_class(const struct model *m)
+{
+    const uint32_t yes = labels_of_class(m->labels, true);
+    const uint32_t no = labels_of_class(m->labels, false);
+
+    return m->head == CAPNET_SCORE || yes < no ? yes : no;
+}
+
+static bool labels_suffice(const struct model *m)
+{
+    return labels_count(m->labels) >= (uint64_t)m->options.gate_labels &&
+           least_class(m) >= (uint64_t)m->options.gate_class;
+}
+
+/* Once: a gate that stays closed is nothing to find out by oneself. */
+static void warn_of_gate(struct model *m)
+{
+    const struct fitting_options *o = &m->options;
+    const uint64_t labels = labels_count(m->labels);
+    const bool spent = o->label_budget > 0 && labels >= (uint64_t)o->label_budget;
+    const bool one_sided = labels >= WARN_AT * (uint64_t)o->gate_labels &&
+                           least_class(m) < (uint64_t)o->gate_class;
+
+    if (m->s.warned || labels_suffice(m) || !(spent || one_sided)) {
+        return;
+    }
+    m->s.warned = 1;
+    LOG_WARN("REWARD-GATE",
+             "the gate of the reward's model is closed: %llu labels, of which %u are "
+             "%s and %u are not; it opens at %lld labels and %lld %s%s",
+             (unsigned long long)labels, labels_of_class(m->labels, true),
+             m->head == CAPNET_SCORE ? "decided" : "helpful",
+             labels_of_class(m->labels, false), (long long)o->gate_labels,
+             (long long)o->gate_class,
+             m->head == CAPNET_SCORE ? "that are decided" : "of each class",
+             spent ? ", and the label budget is spent" : "");
+}
+
+static void move_gate(struct model *m, uint64_t update)
+{
+    struct model_state *s = &m->s;
+
+    if (s->open) {
+        return;
+    }
+    if (labels_suffice(m) && s->version > 0 && s->published == update &&
+        s->steps >= (uint64_t)m->options.gate_steps) {
+        s->open = 1;
+        s->opened = update;
+        LOG_INFO("REWARD-OPEN",
+                 "the reward's model pays from now on: %u labels, %llu gradient steps",
+                 labels_count(m->labels), (unsigned long long)s->steps);
+        return;
+    }
+    warn_of_gate(m);
+}
+
+static double ramp_at(const struct model *m, uint64_t update)
+{
+    const double all = (double)m->options.ramp_updates;
+
+    if (!m->s.open) {
+        return 0;
+    }
+    // The next batch is the first that it pays.
+    return all > 0 ? fmin((double)(update - m->s.opened + 1) / all, 1) : 1;
+}
+
+double model_ramp(const struct model *m)
+{
+    return m->s.ramp;
+}
+
+enum status model_fit(struct model *m, uint64_t update)
+{
+    TRY(model_fit_steps(m, update));
+    move_gate(m, update);
+    m->s.ramp = ramp_at(m, update);
+    model_show(m);
+    return ST_OK;
+}
+
+void model_show(struct model *m)
+{
+    const struct fitting_options *o = &m->options;
+    const struct model_state *s = &m->s;
+    struct fitting_figures *f = m->figures;
+
+    f->on = true;
+    f->open = s->open;
+    f->ramp = s->ramp;
+    f->published = s->published;
+    f->labels = labels_count(m->labels);
+    f->of_class[0] = labels_of_class(m->labels, false);
+    f->of_class[1] = labels_of_class(m->labels, true);
+    f->held = labels_held(m->labels);
+    f->need_labels = (uint64_t)o->gate_labels;
+    f->need_class = (uint64_t)o->gate_class;
+    f->need_steps = (uint64_t)o->gate_steps;
+    f->orders = m->head == CAPNET_SCORE;
+    f->version = s->version;
+    f->resting = s->resting;
+    f->chance = s->rng.state;
+    f->loss = s->loss;
+    f->recall = s->recall;
+    f->precision = s->precision;
+    f->ece = s->ece;
+    f->accuracy = s->accuracy;
+    f->fresh = s->fresh;
+    f->agreed = s->agreed;
+    f->drift = s->drift;
+    if (f->steps != s->steps || f->digest == 0) {
+        const struct params *w = capnet_params(m->fit);
+        f->digest = hash_64(bytes_of(w->weights, w->floats * sizeof(float)));
+    }
+    f->steps = s->steps;
+}
+
+/* ---- what it says ---- */
+
+float model_value(const struct model *m, const float *out)
+{
+    return m->head == CAPNET_RATE ? 1.0F / (1.0F + expf(out[0] - out[1])) : out[0];
+}
+
+void model_values(struct model *m, float *value, const struct bytes *text, int n)
+{
+    const int outputs = capnet_outputs(m->paid);
+    struct bytes pass[MODEL_SAY_PASS];
+
+    // Passes of one shape: a sum of products must not depend on how many captions of a
+    // batch were known already, else a resumed run would part from the one that went on.
+    for (int done = 0; done < n; done += MODEL_SAY_PASS) {
+        for (int i = 0; i < MODEL_SAY_PASS; i++) {
+            pass[i] = done + i < n ? text[done + i] : bytes_of("", 0);
+        }
+        const float *out = capnet_forward(m->paid, pass, MODEL_SAY_PASS, NULL);
+        for (int i = 0; i < MODEL_SAY_PASS && done + i < n; i++) {
+            value[done + i] = model_value(m, out + (size_t)i * (size_t)outputs);
+        }
+    }
+}
+
+static struct model_said *said_of(struct model *m, struct hash128 key)
+{
+    return &m->cache[key.lo % MODEL_CACHE];
+}
+
+/* Scores the captions which[0..n) of the batch. */
+static void say_anew(struct model *m, float *out, const struct bytes *text,
+                     const struct hash128 *key, const int *which, int n,
+                     struct fitting_scored *scored)
+{
+    struct bytes some[MODEL_SAY_PASS];
+    float value[MODEL_SAY_PASS];
+
+    for (int i = 0; i < n; i++) {
+        some[i] = text[which[i]];
+    }
+    model_values(m, value, some, n);
+    for (int i = 0; i < n; i++) {
+        const struct hash128 k = key[which[i]];
+        *said_of(m, k) = (struct model_said){k, (uint32_t)m->s.version, value[i]};
+        out[which[i]] = value[i];
+        scored[i] = (struct fitting_scored){k, value[i]};
+    }
+}
+
+int model_say(struct model *m, float *out, const struct bytes *text,
+              const struct hash128 *key, int texts, struct fitting_scored *scored)
+{
+    int which[MODEL_SAY_PASS], n = 0, count = 0;
+
+    for (int i = 0; i < texts; i++) {
+        const struct model_said *s = said_of(m, key[i]);
+        if (text[i].len == 0) {
+            out[i] = 0;
+        } else if (s->version == (uint32_t)m->s.version && hash_equal(s->key, key[i])) {
+            out[i] = s->value;
+        } else {
+            which[n++] = i;
+        }
+        if (n == MODEL_SAY_PASS || (n > 0 && i == texts - 1)) {
+            say_anew(m, out, text, key, which, n, scored + count);
+            count += n;
+            n = 0;
+        }
+    }
+    m->figures->scored += (uint64_t)count;
+    return count;
+}
+
+/* ---- opening ---- */
+
+static enum status check_budget(const struct fitting_options *o, enum capnet_head head)
+{
+    const int64_t classes = head == CAPNET_RATE ? 2 * o->gate_class : o->gate_class;
+    const int64_t need = o->gate_labels > classes ? o->gate_labels : classes;
+
+    if (o->label_budget == 0 || o->labels_come || o->label_budget >= need) {
+        return ST_OK;
+    }
+    LOG_ERROR("REWARD-GATE",
+              "a label budget of %lld can never open the gate of the reward's model, "
+              "which needs %lld labels (--gate-labels, --gate-class)",
+              (long long)o->label_budget, (long long)need);
+    return ST_INVALID;
+}
+
+static void alloc(struct model *m)
+{
+    const size_t items =
+        m->options.batch > MODEL_MEASURED ? (size_t)m->options.batch : MODEL_MEASURED;
+    m->fresh = mem_new(MODEL_FRESH, sizeof(*m->fresh));
+    m->probe = mem_new(MODEL_PROBES, sizeof(*m->probe));
+    m->cache = mem_new(MODEL_CACHE, sizeof(*m->cache));
+    m->number = mem_new(items, sizeof(*m->number));
+    m->text = mem_new(MODEL_PASS, sizeof(*m->text));
+    m->p = mem_new(MODEL_PASS, sizeof(*m->p));
+    m->dout = mem_new(MODEL_PASS * 2, sizeof(*m->dout));
+    m->place = mem_new(MODEL_PASS, 1);
+    m->first = mem_new(MODEL_PASS + 1, sizeof(*m->first));
+}
+
+enum status model_open(const struct model_plan *plan, struct model **out)
+{
+    const struct fitting_options *o = plan->options;
+    const enum capnet_text text =
+        strcmp(o->text_net, "cnn") == 0 ? CAPNET_CNN : CAPNET_NGRAM;
+    struct rng rng;
+
+    TRY(check_budget(o, plan->head));
+    struct model *m = mem_new(1, sizeof(*m));
+    m->options = *o;
+    m->peers = *plan->peers;
+    m->head = plan->head;
+    m->most_texts = plan->most_texts;
+    m->figures = plan->figures;
+    m->worth = plan->worth;
+    m->worth_ctx = plan->ctx;
+    m->fit = capnet_new(text, plan->head, MODEL_PASS, true);
+    m->paid = capnet_new(text, plan->head, MODEL_SAY_PASS, false);
+    rng_init_stream(&rng, &(struct rng_stream){
+                              .seed = o->seed, .role = RNG_INIT, .index = INIT_INDEX});
+    capnet_init_weights(m->fit, &rng);
+    adam_init(&m->adam, model_floats(m));
+    m->labels = labels_new(o->held_out);
+    rng_init_stream(&m->s.rng, &(struct rng_stream){.seed = o->seed,
+                                                    .role = RNG_LEARNER,
+                                                    .index = DRAW_INDEX});
+    m->s.best = INFINITY;
+    m->s.loss = m->s.recall = m->s.precision = m->s.ece = NAN;
+    m->s.accuracy = m->s.drift = NAN;
+    alloc(m);
+    model_pay(m);
+    model_show(m);
+    *out = m;
+    return ST_OK;
+}
+
+void model_close(struct model *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    void *all[] = {m->fresh, m->probe, m->cache, m->number, m->text,
+                   m->p,     m->dout,  m->place, m->first};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        mem_free(all[i]);
+    }
+    capnet_free(m->fit);
+    capnet_free(m->paid);
+    adam_release(&m->adam);
+    labels_free(m->labels);
+    mem_free(m);
+}
+
+size_t model_floats(const struct model *m)
+{
+    return capnet_params(m->fit)->floats;
+}
+
+void model_pay(struct model *m)
+{
+    memcpy(capnet_params(m->paid)->weights, capnet_params(m->fit)->weights,
+           model_floats(m) * sizeof(float));
+    capnet_weights_changed(m->paid);
+}
+
+void model_take_text(struct model *m, struct hash128 key, struct bytes text)
+{
+    labels_take_text(m->labels, key, text);
+}
+
+void model_take_label(struct model *m, const struct reward_label *label)
+{
+    const uint32_t number = labels_take(m->labels, label);
+
+    if (number == LABELS_NONE) {
+        return;
+    }
+    m->s.came++;
+    if (m->fresh_count < MODEL_FRESH) {
+        m->fresh[m->fresh_count++] = number;
+    }
+}

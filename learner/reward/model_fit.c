@@ -1,0 +1,314 @@
+/* The steps of a fit, what they are measured by, and when they rest. All that decides is a
+ * sum over ranks, or the same on each. */
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/nn/caploss.h"
+#include "learner/reward/model_impl.h"
+
+// What a version must gain on the best: less is chance, or a certainty that pays no more.
+static const double gain_share = 0.01, gain_nats = 0.0005;
+static const double grad_norm = 10; // of the mean gradient; the reference's, for orders
+
+/* ---- passes ---- */
+
+/* Items number[from..to) as far as they fit into `most` rows; returns where the next
+ * begins and *items, how many it has. */
+static int gather(struct model *m, int from, int to, int most, int *items)
+{
+    int rows = 0, n = 0;
+
+    for (; from + n < to; n++) {
+        struct labels_item it;
+        labels_get(m->labels, m->number[from + n], &it);
+        if (rows + it.captions > most) {
+            break;
+        }
+        m->first[n] = rows;
+        m->p[n] = it.p;
+        for (int k = 0; k < it.captions; k++, rows++) {
+            m->text[rows] = it.text[k];
+            m->place[rows] = it.place[k];
+        }
+    }
+    m->first[n] = rows;
+    *items = n;
+    return from + n;
+}
+
+/* Summed loss of the pass, and its gradient by the outputs. */
+static double loss_of(struct model *m, const float *out, int items)
+{
+    return m->head == CAPNET_RATE
+               ? caploss_rate(m->dout, out, m->p, NULL, items)
+               : caploss_order(m->dout, out, m->place, m->first, items);
+}
+
+/* ---- one step ---- */
+
+static enum status step(struct model *m)
+{
+    struct params *w = capnet_params(m->fit);
+    const uint64_t drop = rng_next(&m->s.rng);
+    int mine = 0, items;
+    double norm;
+
+    // Every rank draws all, so that the stream stays the same, and takes its part.
+    for (int64_t i = 0; i < m->options.batch; i++) {
+        const uint32_t n = labels_draw(m->labels, &m->s.rng, m->options.balance);
+        if (i % m->peers.count == m->peers.index) {
+            m->number[mine++] = n;
+        }
+    }
+    params_zero_grads(w);
+    for (int at = 0; at < mine;) {
+        at = gather(m, at, mine, MODEL_PASS, &items);
+        const float *out = capnet_forward(m->fit, m->text, m->first[items], &drop);
+        (void)loss_of(m, out, items);
+        capnet_backward(m->fit, m->dout);
+    }
+    if (m->peers.count > 1) {
+        TRY(m->peers.sum(m->peers.ctx, w->grads, w->floats));
+    }
+    if (adam_step(&m->adam, w->weights, w->grads, (double)m->options.batch,
+                  m->options.lr, grad_norm, &norm) != ST_OK) {
+        LOG_ERROR(
+            "REWARD-NAN",
+            "the gradient of the reward's model is not a number after %llu steps, "
+            "going back to the last checkpoint",
+            (unsigned long long)m->s.steps);
+        return ST_CORRUPT;
+    }
+    capnet_weights_changed(m->fit);
+    m->s.steps++;
+    return ST_OK;
+}
+
+/* ---- measuring ---- */
+
+/* Doubles alone: ranks add them up. */
+struct measured {
+    double items, loss;
+    double judged, right; // ratings, or pairs that are no tie; the model on their side
+    double hit, said, is; // ratings above 1/2: both, the model's, the labels'
+    double bin[MODEL_BINS], bin_said[MODEL_BINS], bin_is[MODEL_BINS];
+};
+
+static void measure_rating(struct measured *s, double said, double is)
+{
+    const int bin = (int)fmin(said * MODEL_BINS, MODEL_BINS - 1);
+
+    s->judged++;
+    s->right += (said > 0.5) == (is > 0.5);
+    s->hit += said > 0.5 && is > 0.5;
+    s->said += said > 0.5;
+    s->is += is > 0.5;
+    s->bin[bin]++;
+    s->bin_said[bin] += said;
+    s->bin_is[bin] += is;
+}
+
+static void measure_order(struct measured *s, const struct model *m, const float *score,
+                          int item)
+{
+    for (int a = m->first[item]; a < m->first[item + 1]; a++) {
+        for (int b = a + 1; b < m->first[item + 1]; b++) {
+            if (m->place[a] != m->place[b]) {
+                s->judged++;
+                s->right += (score[a] > score[b]) == (m->place[a] < m->place[b]);
+            }
+        }
+    }
+}
+
+/* Of number[0..count), each rank its part: the caller has left the others' out. */
+static enum status measure(struct model *m, struct capnet *net, int count,
+                           struct measured *s)
+{
+    const int most = net == m->paid ? MODEL_SAY_PASS : MODEL_PASS;
+    int items;
+
+    *s = (struct measured){0};
+    for (int at = 0; at < count;) {
+        at = gather(m, at, count, most, &items);
+        const float *out = capnet_forward(net, m->text, m->first[items], NULL);
+        s->items += items;
+        s->loss += loss_of(m, out, items);
+        for (int i = 0; i < items; i++) {
+            if (m->head == CAPNET_RATE) {
+                measure_rating(s, (double)model_value(m, out + 2 * (size_t)i),
+                               (double)m->p[i]);
+            } else {
+                measure_order(s, m, out, i);
+            }
+        }
+    }
+    return m->peers.count > 1 ? m->peers.agree(m->peers.ctx, (double *)(void *)s,
+                                               sizeof(*s) / sizeof(double))
+                              : ST_OK;
+}
+
+/* What judges said since the last update, against the version that pays. */
+static enum status measure_fresh(struct model *m)
+{
+    struct measured s;
+    int mine = 0;
+
+    if (m->s.version > 0 && m->fresh_count > 0) {
+        for (uint32_t i = 0; i < m->fresh_count; i++) {
+            if ((int)i % m->peers.count == m->peers.index) {
+                m->number[mine++] = m->fresh[i];
+            }
+        }
+        TRY(measure(m, m->paid, mine, &s));
+        m->s.fresh += (uint64_t)s.judged;
+        m->s.agreed += (uint64_t)s.right;
+        m->s.wrong += (uint64_t)(s.judged - s.right);
+    }
+    m->fresh_count = 0;
+    return ST_OK;
+}
+
+static double expected_error(const struct measured *s)
+{
+    double sum = 0;
+
+    for (int i = 0; i < MODEL_BINS; i++) {
+        sum += fabs(s->bin_said[i] - s->bin_is[i]);
+    }
+    return s->judged > 0 ? sum / s->judged : NAN;
+}
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : NAN;
+}
+
+/* The newest held out, or trained on where too few are held out. */
+static enum status measure_held(struct model *m)
+{
+    struct model_state *k = &m->s;
+    const bool held = labels_held(m->labels) >= MODEL_HELD_LEAST;
+    struct measured s;
+    int mine = 0;
+
+    for (uint32_t i = 0; i < MODEL_MEASURED; i++) {
+        const uint32_t n = labels_newest(m->labels, held, i);
+        if (n == LABELS_NONE) {
+            break;
+        }
+        if ((int)i % m->peers.count == m->peers.index) {
+            m->number[mine++] = n;
+        }
+    }
+    TRY(measure(m, m->fit, mine, &s));
+    k->loss = ratio(s.loss, s.items);
+    const bool rated = held && m->head == CAPNET_RATE;
+    k->recall = rated ? ratio(s.hit, s.is) : NAN;
+    k->precision = rated ? ratio(s.hit, s.said) : NAN;
+    k->ece = rated ? expected_error(&s) : NAN;
+    k->accuracy = held ? ratio(s.right, s.judged) : NAN;
+    return ST_OK;
+}
+
+/* Mean change of what the first captions with labels are paid. The same on all ranks: each
+ * takes all of them, seldom. */
+static void measure_drift(struct model *m)
+{
+    struct bytes text[MODEL_SAY_PASS];
+    float value[MODEL_SAY_PASS];
+    double sum = 0;
+    uint32_t at = 0;
+
+    for (uint32_t n; at < MODEL_PROBES; at += n) {
+        for (n = 0; n < MODEL_SAY_PASS && at + n < MODEL_PROBES; n++) {
+            text[n] = labels_text(m->labels, at + n);
+            if (text[n].len == 0) {
+                break;
+            }
+        }
+        if (n == 0) {
+            break;
+        }
+        model_values(m, value, text, (int)n);
+        for (uint32_t i = 0; i < n; i++) {
+            const float paid = m->worth(m->worth_ctx, value[i]);
+            sum +=
+                at + i < m->probes ? fabs((double)paid - (double)m->probe[at + i]) : 0;
+            m->probe[at + i] = paid;
+        }
+    }
+    m->s.drift = ratio(sum, m->probes);
+    m->probes = at;
+}
+
+/* ---- when ---- */
+
+static void rest_or_go_on(struct model *m)
+{
+    struct model_state *s = &m->s;
+
+    if (s->loss < (1 - gain_share) * s->best - gain_nats) {
+        s->best = s->loss;
+        s->bad = 0;
+        return;
+    }
+    s->bad++;
+    if (s->bad >= MODEL_PATIENCE) {
+        s->resting = 1;
+        s->came = s->wrong = 0;
+    }
+}
+
+static void wake(struct model *m)
+{
+    struct model_state *s = &m->s;
+    const uint64_t labels = labels_count(m->labels);
+
+    if (s->resting && s->came > 0 &&
+        (64 * s->came >= labels || 256 * s->wrong >= labels)) {
+        s->resting = 0;
+        s->best = INFINITY;
+        s->bad = 0;
+    }
+}
+
+static enum status new_version(struct model *m, uint64_t update)
+{
+    struct model_state *s = &m->s;
+
+    const bool due =
+        s->version == 0 ? s->steps >= (uint64_t)m->options.gate_steps
+                        : update >= s->published + (uint64_t)m->options.version_updates;
+    if (s->steps == s->published_steps || !due) {
+        return ST_OK;
+    }
+    TRY(measure_held(m));
+    model_pay(m);
+    s->version++;
+    s->published = update;
+    s->published_steps = s->steps;
+    if (s->version % MODEL_PROBE_EVERY == 0) {
+        measure_drift(m);
+    }
+    rest_or_go_on(m);
+    return ST_OK;
+}
+
+enum status model_fit_steps(struct model *m, uint64_t update)
+{
+    const uint64_t before = m->s.steps;
+
+    TRY(measure_fresh(m));
+    wake(m);
+    if (!m->s.resting && labels_to_train(m->labels) >= MODEL_LABELS_LEAST) {
+        for (int64_t i = 0; i < m->options.steps; i++) {
+            TRY(step(m));
+        }
+    }
+    TRY(new_version(m, update));
+    m->figures->update_steps = m->s.steps - before;
+    return ST_OK;
+}

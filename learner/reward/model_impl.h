@@ -1,0 +1,76 @@
+#ifndef LEARNER_REWARD_MODEL_IMPL_H
+#define LEARNER_REWARD_MODEL_IMPL_H
+/* What model.c (scores, gate), model_fit.c and model_save.c share; nobody else. */
+
+#include "common/base/rng.h"
+#include "common/nn/adam.h"
+#include "learner/reward/labels.h"
+#include "learner/reward/model.h"
+
+enum {
+    MODEL_PASS = 256,    // rows of a pass that fits or measures
+    MODEL_SAY_PASS = 16, // of one that pays: always as many, filled up with empty texts
+    MODEL_FRESH = 256,   // labels of an update that are compared with the model
+    MODEL_MEASURED = 1024,
+    MODEL_CACHE = 1 << 16, // captions whose score is kept
+    MODEL_BINS = 10
+};
+
+struct model_said {
+    struct hash128 key;
+    uint32_t version; // 0: empty
+    float value;
+};
+
+/* What a checkpoint keeps beside weights, moments and labels. No padding. */
+struct model_state {
+    struct rng rng;
+    uint64_t steps, version;
+    uint64_t published, published_steps; // update and steps of the last version
+    uint64_t opened;                     // update, once `open`
+    uint64_t adam_steps;
+    double best, loss, ramp;
+    uint64_t fresh, agreed;
+    uint64_t came, wrong; // labels since fitting rests
+    uint32_t bad;         // versions in a row that were no better
+    uint32_t resting, open, warned;
+    double recall, precision, ece, accuracy, drift;
+};
+_Static_assert(sizeof(struct model_state) == 14 * 8 + 4 * 4 + 5 * 8, "no padding");
+
+struct model {
+    struct fitting_options options;
+    struct reward_peers peers;
+    enum capnet_head head;
+    int most_texts;
+    struct fitting_figures *figures;
+    float (*worth)(const void *ctx, float value);
+    const void *worth_ctx;
+    struct model_state s;
+    struct capnet *fit, *paid;
+    struct adam adam;
+    struct labels *labels;
+    uint32_t *fresh; // (MODEL_FRESH) labels that came since the last update
+    uint32_t fresh_count;
+    uint32_t probes;          // of probe, filled
+    float *probe;             // (MODEL_PROBES) what they were paid
+    struct model_said *cache; // (MODEL_CACHE)
+    // a pass: rows of items one after the other
+    uint32_t *number; // (batch or MODEL_MEASURED) items of this rank
+    struct bytes *text;
+    float *p, *dout; // (MODEL_PASS), (MODEL_PASS, outputs)
+    uint8_t *place;
+    int *first; // (MODEL_PASS + 1)
+};
+
+/* Fresh labels, gradient steps, a version where one is due. */
+MUST_USE enum status model_fit_steps(struct model *m, uint64_t update);
+/* Adam's and the networks' floats. */
+size_t model_floats(const struct model *m);
+void model_pay(struct model *m);                            // paid := fit
+void model_show(struct model *m);                           // figures from the state
+float model_value(const struct model *m, const float *out); // of one row of outputs
+/* Values (n) of any texts by the version that pays. */
+void model_values(struct model *m, float *value, const struct bytes *text, int n);
+
+#endif

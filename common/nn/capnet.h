@@ -42,9 +42,11 @@ void capnet_init_weights(struct capnet *c, struct rng *rng);
 void capnet_weights_changed(struct capnet *c);
 
 /* The outputs (N, outputs) of N <= most texts, good until the next forward. The texts
- * are borrowed until the backward of this pass. drop: NULL, or the seed of the pass's
- * dropout; what drops depends on the seed and the text alone, so that a batch may be
- * split over ranks in any way. Without dropout in the network the seed is not read. */
+ * are borrowed until the backward of this pass. With vectors of 512 bits (vec.h) a
+ * text's outputs do not hang on its company, to the bit; else up to rounding.
+ * drop: NULL, or the seed of the pass's dropout; what drops depends on the seed and the
+ * text alone, so that a batch may be split over ranks in any way. Without dropout in the
+ * network the seed is not read. */
 const float *capnet_forward(struct capnet *c, const struct bytes *text, int N,
                             const uint64_t *drop);
 /* Of the last forward: adds into the gradients. dout (N, outputs). */

@@ -40,6 +40,13 @@ static void tell_names(const char *name)
 {
     const char *names[BUILT_IN];
 
+    if (strcmp(name, "none") == 0) {
+        fputs(
+            "minos-judge: this run was started with --judge=none, for judges that join "
+            "by themselves: say which one this is, --judge=rule, llm or sim\n",
+            stderr);
+        return;
+    }
     for (int i = 0; i < BUILT_IN; i++) {
         names[i] = built_in[i]->name;
     }

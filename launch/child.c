@@ -88,13 +88,18 @@ void child_ended(struct child *c, int wait_status, bool may_end, uint64_t now_ms
         return;
     }
     c->state = CHILD_WAITING;
-    if (c->exit_code == EXIT_DONE) {
+    const bool at_once = now_ms - c->started_ms < SETTLED_MS;
+    if (c->exit_code == EXIT_DONE && !(at_once && dies_too_often(c, now_ms))) {
         // Told to stop by a learner that is about to end; if it does not, come again.
         c->start_at_ms = now_ms + LEFT_EARLY_MS;
         return;
     }
+    if (c->exit_code == EXIT_DONE) {
+        give_up(c, "at once, the fifth time in two minutes", end);
+        return;
+    }
     // What ran well once is not configured wrongly; then it is a death like others.
-    if (c->exit_code == EXIT_USAGE && now_ms - c->started_ms < SETTLED_MS) {
+    if (c->exit_code == EXIT_USAGE && at_once) {
         give_up(c, "which starting again does not mend", end);
         return;
     }

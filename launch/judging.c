@@ -37,10 +37,35 @@ static enum status unknown_goal(const struct plan *p, const char *path)
 {
     char suggestion[512];
 
+    if (file_exists(p->goal)) {
+        fprintf(stderr,
+                "minos %s: --goal: there is no goal named %s; the file of that name is "
+                "--goal=./%s\n",
+                p->word, p->goal, p->goal);
+        return ST_INVALID;
+    }
     share_suggest("goals", ".goal", p->goal, suggestion, sizeof(suggestion));
     fprintf(stderr, "minos %s: --goal: there is no goal %s (%s); %s\n", p->word,
             p->goal, path, suggestion);
     return ST_INVALID;
+}
+
+enum status judging_find_goal(struct plan *p)
+{
+    const char *given = settings_get(&p->settings, "goal");
+
+    if (strchr(given, '/') == NULL) {
+        return ST_OK;
+    }
+    char *absolute = realpath(given, NULL);
+    if (absolute == NULL || strlen(absolute) >= OPTION_TEXT_MAX) {
+        fprintf(stderr, "minos %s: --goal: there is no file %s\n", p->word, given);
+        free(absolute);
+        return ST_INVALID;
+    }
+    settings_put(&p->settings, "goal", "%s", absolute);
+    free(absolute);
+    return ST_OK;
 }
 
 /* A name among ours, or the path of a file. */
@@ -48,6 +73,7 @@ enum status judging_check_goal(struct plan *p, const char *spec)
 {
     char path[PATH_MAX_], relative[OPTION_TEXT_MAX + 16];
 
+    TRY(judging_find_goal(p));
     text_format(p->goal, sizeof(p->goal), "%s", settings_get(&p->settings, "goal"));
     if (p->goal[0] == '\0' && !jsonline_text(spec, "goal", p->goal, sizeof(p->goal))) {
         fprintf(stderr, "minos %s: --goal: the task has none of its own; give one\n",
@@ -56,11 +82,6 @@ enum status judging_check_goal(struct plan *p, const char *spec)
     }
     settings_put(&p->settings, "goal", "%s", p->goal);
     if (strchr(p->goal, '/') != NULL) {
-        if (!file_exists(p->goal)) {
-            fprintf(stderr, "minos %s: --goal: there is no file %s\n", p->word,
-                    p->goal);
-            return ST_INVALID;
-        }
         return ST_OK;
     }
     text_format(relative, sizeof(relative), "goals/%s.goal", p->goal);
@@ -68,18 +89,22 @@ enum status judging_check_goal(struct plan *p, const char *spec)
 }
 
 /* The rule judge needs its patterns; better to hear of it before anything runs. */
-static enum status check_rules(const struct plan *p)
+static enum status check_rules(struct plan *p)
 {
     const char *given = settings_get(&p->settings, "rules");
     char path[PATH_MAX_], relative[OPTION_TEXT_MAX + 128];
     const size_t len = strlen(p->goal);
 
     if (given != NULL && given[0] != '\0') {
-        if (!file_exists(given)) {
+        char *absolute = realpath(given, NULL);
+        if (absolute == NULL || strlen(absolute) >= OPTION_TEXT_MAX) {
             fprintf(stderr, "minos %s: --rules: there is no file %s\n", p->word, given);
+            free(absolute);
             return ST_INVALID;
         }
-        return ST_OK;
+        settings_put(&p->settings, "rules", "%s", absolute);
+        free(absolute);
+        return ST_OK; // minos-judge has read it
     }
     bool found;
     if (strchr(p->goal, '/') != NULL && len > 5) {
@@ -118,9 +143,37 @@ static enum status check_style(const struct plan *p)
     return ST_INVALID;
 }
 
-static bool asks_judges(const char *reward)
+enum status judging_check_words(const struct plan *p, int argc, char **argv)
 {
-    static const char *const silent[] = {"none", "count", "bow", "rnd"};
+    static const char *const backends[] = {"llm", "sim"};
+    const char *judge = settings_get(&p->settings, "judge");
+
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--judge=", 8) == 0 || strcmp(argv[i], "--judge") == 0) {
+            return ST_OK; // whoever says so knows what it leaves out
+        }
+    }
+    for (int i = 1; i < argc; i++) {
+        for (size_t k = 0; k < sizeof(backends) / sizeof(backends[0]); k++) {
+            if (strncmp(argv[i], "--", 2) == 0 &&
+                strncmp(argv[i] + 2, backends[k], 3) == 0 &&
+                (argv[i][5] == '-' || argv[i][5] == '=') &&
+                strcmp(judge, backends[k]) != 0) {
+                fprintf(stderr,
+                        "minos %s: %.*s is for --judge=%s, but the judge is %s; add "
+                        "--judge=%s\n",
+                        p->word, (int)strcspn(argv[i], "="), argv[i], backends[k],
+                        judge, backends[k]);
+                return ST_INVALID;
+            }
+        }
+    }
+    return ST_OK;
+}
+
+bool judging_asks(const char *reward)
+{
+    static const char *const silent[] = {"none", "count", "rnd", "bow", "motif"};
 
     for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
         if (strcmp(reward, silent[i]) == 0) {
@@ -139,7 +192,7 @@ enum status judging_check_judge(struct plan *p, const char *spec)
     const bool none = strcmp(judge, "none") == 0;
     p->judges = (int64_t)settings_number(&p->settings, "judges");
     if (p->judges < 0) {
-        p->judges = asks_judges(reward) && !none ? 1 : 0;
+        p->judges = judging_asks(reward) && !none ? 1 : 0;
     }
     if (none && p->judges > 0) {
         fprintf(stderr,

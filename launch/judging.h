@@ -11,11 +11,18 @@
 MUST_USE enum status judging_check_env(struct plan *p, struct text_buf *spec);
 /* Fills p->goal; the task's own where none is given. */
 MUST_USE enum status judging_check_goal(struct plan *p, const char *spec);
+/* A goal given by path becomes absolute: the run may be gone on with from elsewhere. */
+MUST_USE enum status judging_find_goal(struct plan *p);
+/* Settings of a judge that is not chosen, on a command line that chooses none. */
+MUST_USE enum status judging_check_words(const struct plan *p, int argc, char **argv);
 /* Fills p->judges; a judge program's path becomes absolute. */
 MUST_USE enum status judging_check_judge(struct plan *p, const char *spec);
 /* Whether the reward bow has a file of word vectors; its path becomes absolute. */
 MUST_USE enum status judging_check_vectors(struct plan *p);
 /* Whether --labels-from names something usable. */
 MUST_USE enum status judging_check_labels(const struct plan *p);
+
+/* Whether a reward reads what judges say. */
+bool judging_asks(const char *reward);
 
 #endif

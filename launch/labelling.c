@@ -223,6 +223,7 @@ static enum status make(struct plan *p, int argc, char **argv)
     TRY(settings_init(&p->settings));
     TRY(take_run(p));
     TRY(settings_parse(&p->settings, rests, rest));
+    TRY(judging_check_words(p, rests, rest));
     (void)text_format(path, sizeof(path), "%s/config.ini", p->captions);
     TRY(look_at_captions(p, settings_is_set(&p->settings, "env") || file_exists(path)));
     settings_put(&p->settings, "run-dir", "%s", o.out);

@@ -212,6 +212,7 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
     TRY(settings_check(s));
     memcpy(before, s->value, sizeof(before));
     TRY(settings_parse(s, argc, argv));
+    TRY(judging_find_goal(p));
     TRY(settings_check(s));
     for (int i = 0; i < s->count; i++) {
         const char *name = s->row[i].name;
@@ -369,6 +370,7 @@ static enum status decide(struct plan *p, int argc, char **argv)
     TRY(settings_parse(&p->settings, argc, argv));
     TRY(look_at_run_dir(p, config));
     TRY(p->resumed ? take_resumed(p, config, argc, argv) : take_fresh(p, argc, argv));
+    TRY(judging_check_words(p, argc, argv));
     plan_find_family(p);
     enum status st = judging_check_env(p, &spec);
     st = st == ST_OK ? settings_check(&p->settings) : st;

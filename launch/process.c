@@ -235,6 +235,7 @@ int process_signal_session(pid_t session, int signal)
     const struct dirent *entry;
     int count = 0;
 
+    CHECK(session > 0); // 0 is that of all who came from outside this pid namespace
     if (proc == NULL) {
         return 0;
     }

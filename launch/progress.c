@@ -323,3 +323,31 @@ bool progress_print_summary(const char *run_dir)
     mem_free(json);
     return true;
 }
+
+void progress_print_no_label(const char *run_dir)
+{
+    static const char *const kinds[][2] = {{"verdicts_timeout", "timed out"},
+                                           {"verdicts_unparseable", "unparseable"},
+                                           {"verdicts_refused", "refused"},
+                                           {"verdicts_overload", "overload"},
+                                           {"verdicts_abstain", "abstained"}};
+    char *json = read_json(run_dir, "summary.json"), text[LINE_MOST] = "";
+    struct line l = {text, sizeof(text), json};
+    double labels = 1, asked = 0, n;
+
+    if (json != NULL && jsonline_number(json, "labels", &labels) && labels == 0) {
+        jsonline_number(json, "questions_asked", &asked);
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+            if (jsonline_number(json, kinds[i][0], &n) && n > 0) {
+                add_number(&l, kinds[i][0], kinds[i][1], -1);
+            }
+        }
+        fprintf(
+            stderr,
+            "minos: NO LABEL ever came, so no caption was paid: %.0f questions were "
+            "asked%s%s; what the judges said is in %s/logs/judge-*.log and in minos "
+            "ledger stats %s\n",
+            asked, text[0] != '\0' ? ", of the answers " : "", text, run_dir, run_dir);
+    }
+    mem_free(json);
+}

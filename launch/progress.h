@@ -28,5 +28,7 @@ bool progress_print_finished(const char *run_dir);
 /* A few lines out of RUN/summary.json, with the commands to try next; false when there is
  * none. */
 bool progress_print_summary(const char *run_dir);
+/* A few more where judges were to be asked and no label ever came: why, as far as it shows. */
+void progress_print_no_label(const char *run_dir);
 
 #endif

@@ -30,13 +30,17 @@ bool runstate_parse(int argc, char **argv, struct run_options *o, int *code)
 
     option_defaults(table, o);
     if (option_is_given(argc, argv, "help")) {
-        text_format(usage, sizeof(usage), "%s --run-dir=DIR [--NAME=VALUE ...]",
+        text_format(usage, sizeof(usage), "%s DIR | --run-dir=DIR [--NAME=VALUE ...]",
                     argv[0]);
         option_print_help(table, usage, NULL, stdout);
         *code = EXIT_DONE;
         return false;
     }
     *code = EXIT_USAGE;
+    if (argc == 2 && argv[1][0] != '-' &&
+        text_format(o->run_dir, sizeof(o->run_dir), "%s", argv[1])) {
+        argc = 1; // minos status RUN
+    }
     if (option_parse(table, o, argc, argv) != ST_OK) {
         return false;
     }

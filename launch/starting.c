@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/stop.h"
 #include "launch/commands.h"
+#include "launch/judging.h"
 #include "launch/plan.h"
 #include "launch/progress.h"
 #include "launch/supervise.h"
@@ -42,6 +43,10 @@ int starting_main(int argc, char **argv)
         !progress_print_summary(plan.run_dir)) {
         printf("minos: the run ended before it had a summary; it lies in %s\n",
                plan.run_dir);
+    }
+    if (code == EXIT_DONE && !finished &&
+        judging_asks(settings_get(&plan.settings, "reward"))) {
+        progress_print_no_label(plan.run_dir);
     }
     plan_release(&plan);
     return code;

@@ -110,17 +110,11 @@ static void rule_close(void *self)
     mem_free(r);
 }
 
-static enum status rule_open(const struct judge_setup *setup, void **self)
+static enum status load(const char *path, struct rules **out)
 {
-    char path[PATH_MAX_], *text;
+    char *text;
     size_t len;
 
-    if (!find_file(setup, path)) {
-        LOG_ERROR("RULE-FILE",
-                  "no pattern file %s for goal %s in %s; write one or give --rules",
-                  path, setup->goal->name, setup->goal->family);
-        return ST_NOTFOUND;
-    }
     TRY(file_read(path, RULES_FILE_MAX, &text, &len));
     struct rules *r = mem_new(1, sizeof(*r));
     r->prompt = hash_128(bytes_of(text, len));
@@ -132,6 +126,39 @@ static enum status rule_open(const struct judge_setup *setup, void **self)
         rule_close(r);
         return st;
     }
+    *out = r;
+    return ST_OK;
+}
+
+/* A file that is named can be read before any goal is known. */
+static enum status rule_check(const struct judge_options *o)
+{
+    struct rules *r;
+
+    if (o->rules[0] == '\0') {
+        return ST_OK;
+    }
+    if (!file_exists(o->rules)) {
+        LOG_ERROR("RULE-FILE", "--rules: there is no file %s", o->rules);
+        return ST_NOTFOUND;
+    }
+    TRY(load(o->rules, &r));
+    rule_close(r);
+    return ST_OK;
+}
+
+static enum status rule_open(const struct judge_setup *setup, void **self)
+{
+    char path[PATH_MAX_];
+
+    if (!find_file(setup, path)) {
+        LOG_ERROR("RULE-FILE",
+                  "no pattern file %s for goal %s in %s; write one or give --rules",
+                  path, setup->goal->name, setup->goal->family);
+        return ST_NOTFOUND;
+    }
+    struct rules *r = NULL;
+    TRY(load(path, &r));
     LOG_INFO("RULE-FILE", "judges by the %d patterns of %s", r->count, path);
     *self = r;
     return ST_OK;
@@ -178,6 +205,7 @@ static struct hash128 rule_prompt(const void *self)
 const struct judge_backend rule_backend = {.name = "rule",
                                            .can_rate = true,
                                            .can_order = true,
+                                           .check = rule_check,
                                            .open = rule_open,
                                            .close = rule_close,
                                            .ask = rule_ask,

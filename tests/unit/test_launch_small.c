@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "launch/child.h"
 #include "launch/jsonline.h"
 #include "launch/port.h"
 #include "launch/progress.h"
@@ -43,6 +45,77 @@ static void a_port_that_somebody_listens_at_is_passed_over(void **state)
     assert_true(found == 0 || found > port);
     close(fd);
     assert_int_equal(port_in_use("127.0.0.1", port, 1), 0);
+}
+
+static void put(const char *run, const char *name, const char *text)
+{
+    assert_int_equal(file_write_atomic(harness_path(run, name), bytes_text(text)),
+                     ST_OK);
+}
+
+/* Between finding and listening another minos may look. */
+static void a_port_that_was_found_is_found_by_nobody_else(void **state)
+{
+    int port, status;
+    const int fd = listen_anywhere(&port);
+    close(fd);
+
+    (void)state;
+    const int found = port_find("127.0.0.1", port, 2);
+    assert_true(found >= port);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const int other = port_find("127.0.0.1", port, 2);
+        _exit(other == 0 || other > found + 1 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void who_leaves_at_once_five_times_is_given_up(void **state)
+{
+    const char *run = harness_make_dir();
+    struct child c;
+
+    (void)state;
+    child_init(&c, "judge", 0, run);
+    for (int i = 1; i <= CHILD_DEATHS; i++) {
+        assert_int_equal(c.state, CHILD_WAITING);
+        c.state = CHILD_RUNNING;
+        c.pid = fork(); // whose session child_ended() sweeps
+        if (c.pid == 0) {
+            _exit(0);
+        }
+        assert_int_equal(waitpid(c.pid, NULL, 0), c.pid);
+        c.started_ms = (uint64_t)i * 4000;
+        harness_stderr_begin();
+        child_ended(&c, 0, false, c.started_ms + 100);
+        (void)harness_stderr_end();
+    }
+    assert_int_equal(c.state, CHILD_GIVEN_UP);
+    child_release(&c);
+    harness_remove_dir(run);
+}
+
+static void a_run_without_a_label_says_so_at_its_end(void **state)
+{
+    const char *run = harness_make_dir();
+
+    (void)state;
+    put(run, "summary.json",
+        "{\"labels\": 0, \"questions_asked\": 70, \"verdicts_timeout\": 60}\n");
+    harness_stderr_begin();
+    progress_print_no_label(run);
+    const char *said = harness_stderr_end();
+    assert_non_null(strstr(said, "NO LABEL ever came"));
+    assert_non_null(
+        strstr(said, "70 questions were asked, of the answers timed out 60"));
+    put(run, "summary.json", "{\"labels\": 1, \"questions_asked\": 70}\n");
+    harness_stderr_begin();
+    progress_print_no_label(run);
+    assert_string_equal(harness_stderr_end(), "");
+    harness_remove_dir(run);
 }
 
 static void only_numeric_addresses_of_this_machine_can_be_listened_on(void **state)
@@ -107,12 +180,6 @@ static void expect_usage(const char *run, double actors, double judging, double 
     assert_true(jsonline_number(json, "sps", &n));
     assert_string_equal(json + len - 2, "}\n");
     mem_free(json);
-}
-
-static void put(const char *run, const char *name, const char *text)
-{
-    assert_int_equal(file_write_atomic(harness_path(run, name), bytes_text(text)),
-                     ST_OK);
 }
 
 static void the_share_of_judging_is_of_all_starts_of_a_run(void **state)
@@ -241,6 +308,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_port_that_somebody_listens_at_is_passed_over),
+        cmocka_unit_test(a_port_that_was_found_is_found_by_nobody_else),
+        cmocka_unit_test(who_leaves_at_once_five_times_is_given_up),
+        cmocka_unit_test(a_run_without_a_label_says_so_at_its_end),
         cmocka_unit_test(only_numeric_addresses_of_this_machine_can_be_listened_on),
         cmocka_unit_test(what_killed_ranks_left_in_memory_is_swept),
         cmocka_unit_test(the_last_update_goes_past_the_steps_but_not_past_100_percent),

@@ -26,6 +26,9 @@ struct learner_options {
     double seconds; // likewise
     double lr, lr_end, entropy, grad_norm, gamma, value_coef, value_clip, ratio_clip;
     double adv_floor, adv_clip, value_rate;
+    double replay_ratio;
+    int64_t replay_age;
+    char replay_mode[OPTION_TEXT_MAX];
     double a_ext, a_int, reward_scale, reward_clip, beta;
     double rnd_lr;
     bool value_norm;

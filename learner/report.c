@@ -173,7 +173,10 @@ static void write_row(struct report *r, struct train *t)
     report_add_rewards(m, &t->recent.reward);
     add_own(m, t, false);
     report_add_episodes(m, &t->recent, &t->gauges);
-    report_add_lags(m, &t->recent, true);
+    report_add_lags(m, &t->recent);
+    if (t->replaying.on) {
+        report_add_replay(m, &t->recent);
+    }
     report_add_outside(m, &t->gauges);
     add_judges(r);
     metrics_int(m, "cpu_scoring_ns", (int64_t)(t->gauges.cpu_scoring * 1e9));
@@ -326,7 +329,10 @@ static enum status write_summary(struct report *r, struct train *t,
     add_judging(r, t);
     add_own(m, t, true);
     report_add_model_run(m, t);
-    report_add_lags(m, &t->totals, false);
+    report_add_lags(m, &t->totals);
+    if (t->replaying.on) {
+        report_add_replay(m, &t->totals);
+    }
     report_add_segments(m, t, store_dir);
     metrics_num(m, "peak_anon_mb", report_anon_peak(t));
     metrics_text(m, "blas_core", mat_core_name());

@@ -320,28 +320,68 @@ void report_add_episodes(struct metrics_row *m, const struct tallies *t,
     metrics_num(m, "score_mean", ratio(t->score, n));
 }
 
-void report_add_lags(struct metrics_row *m, const struct tallies *t, bool histogram)
+/* Its non-zero beginning, as an array. */
+static void add_histogram(struct metrics_row *m, const char *name, const double *bins,
+                          int count)
 {
     struct text_buf b = {0};
 
+    for (; count > 1 && bins[count - 1] <= 0; count--) {
+    }
+    text_buf_add(&b, "[");
+    for (int i = 0; i < count; i++) {
+        text_buf_add(&b, "%s%.0f", i == 0 ? "" : ", ", bins[i]);
+    }
+    text_buf_add(&b, "]");
+    metrics_raw(m, name, b.data);
+    text_buf_release(&b);
+}
+
+static void add_ages(struct metrics_row *m, const char *what,
+                     const double bins[TALLIES_DELAYS])
+{
+    char key[64];
+
+    text_format(key, sizeof(key), "%s_p50", what);
+    metrics_num(m, key, tallies_age_quantile(bins, 0.5));
+    text_format(key, sizeof(key), "%s_p99", what);
+    metrics_num(m, key, tallies_age_quantile(bins, 0.99));
+    text_format(key, sizeof(key), "%s_histogram", what);
+    add_histogram(m, key, bins, TALLIES_DELAYS);
+}
+
+void report_add_replay(struct metrics_row *m, const struct tallies *t)
+{
+    const struct replay_tallies *r = &t->replay;
+
+    metrics_int(m, "replay_segments", (int64_t)r->segments);
+    metrics_int(m, "replay_samples", (int64_t)r->samples);
+    metrics_int(m, "replay_windows", (int64_t)r->windows);
+    metrics_int(m, "replay_marked", (int64_t)r->marked);
+    metrics_int(m, "replay_gone", (int64_t)r->gone);
+    metrics_num(m, "replay_window_lost_age", ratio(r->window_aged, r->window_segments));
+    metrics_num(m, "replay_lost_age", ratio(r->aged, r->marked));
+    metrics_num(m, "replay_lost_ess", ratio(r->cut, r->segments));
+    metrics_num(m, "replay_rho_mean", ratio(r->loss.rho, r->samples));
+    metrics_num(m, "replay_kl", ratio(r->loss.kl, r->samples));
+    metrics_num(m, "replay_value_loss", ratio(r->loss.value, r->samples));
+    add_ages(m, "replay_lag", r->lag);
+}
+
+void report_add_lags(struct metrics_row *m, const struct tallies *t)
+{
     metrics_num(m, "policy_lag_p50", tallies_lag_quantile(t, 0.5));
     metrics_num(m, "policy_lag_p99", tallies_lag_quantile(t, 0.99));
-    metrics_num(m, "label_delay_p50", tallies_delay_quantile(t, 0.5));
-    metrics_num(m, "label_delay_p99", tallies_delay_quantile(t, 0.99));
+    add_histogram(m, "policy_lag_histogram", t->lag, TALLIES_LAGS);
+    add_ages(m, "label_delay", t->delay);
+    add_ages(m, "label_age", t->reward.label_age);
+    add_ages(m, "model_lag", t->reward.model_lag);
     metrics_int(m, "segments_drawn", (int64_t)t->segments);
     metrics_int(m, "segments_rolled_back", (int64_t)t->rolled_back);
     metrics_int(m, "dropped_lag", (int64_t)t->dropped_lag);
     metrics_int(m, "dropped_schema", (int64_t)t->dropped_schema);
     metrics_int(m, "dropped_corrupt", (int64_t)t->dropped_corrupt);
     metrics_int(m, "dropped_evicted_before_checkpoint", (int64_t)t->missing);
-    if (histogram) {
-        for (int i = 0; i < TALLIES_LAGS; i++) {
-            text_buf_add(&b, "%s%.0f", i == 0 ? "[" : ", ", t->lag[i]);
-        }
-        text_buf_add(&b, "]");
-        metrics_raw(m, "policy_lag_histogram", b.data);
-        text_buf_release(&b);
-    }
 }
 
 /* ---- the whole run ---- */

@@ -14,7 +14,10 @@ void report_add_training(struct metrics_row *m, const struct train *t);
 void report_add_rewards(struct metrics_row *m, const struct reward_sums *s);
 void report_add_episodes(struct metrics_row *m, const struct tallies *t,
                          const struct gauges *g);
-void report_add_lags(struct metrics_row *m, const struct tallies *t, bool histogram);
+/* How old: weights, labels, what a model pays; with histograms. */
+void report_add_lags(struct metrics_row *m, const struct tallies *t);
+/* Where trained segments are replayed. */
+void report_add_replay(struct metrics_row *m, const struct tallies *t);
 void report_add_outside(struct metrics_row *m, const struct gauges *g);
 /* Each judge's answers, as an array; rank 0's counters. */
 void report_add_judges(struct metrics_row *m, const struct io_counters *c);

@@ -45,7 +45,14 @@ SUMMARY = ("env_steps", "seconds", "sps", "episodes", "success_rate", "return_me
            "verdicts_timeout", "verdicts_refused", "verdicts_overload", "verdicts_late",
            "judge_requests", "judge_cost", "tokens_in", "tokens_out",
            "judge_p50_ms", "judge_p99_ms", "progress_delay_p50_ms",
-           "progress_delay_p99_ms", "judge_cpu_share")
+           "progress_delay_p99_ms", "judge_cpu_share", "label_delay_p50", "label_delay_p99",
+           "label_delay_histogram", "label_age_p50", "label_age_p99",
+           "label_age_histogram", "model_lag_p50", "model_lag_p99",
+           "model_lag_histogram", "policy_lag_histogram", "replay_segments",
+           "replay_samples", "replay_windows", "replay_marked", "replay_gone",
+           "replay_window_lost_age", "replay_lost_age", "replay_lost_ess",
+           "replay_rho_mean", "replay_kl", "replay_lag_p50", "replay_lag_p99",
+           "replay_lag_histogram")
 READY_SECONDS = 20
 
 

@@ -159,7 +159,7 @@ static void score_bow(struct reward *r, float *score, const struct reward_rows *
     for (int i = 0; i < in->texts; i++) {
         struct bow_score *s = &b->scores[in->key[i].lo % SCORES];
         score[i] = 0;
-        if (in->text[i].len == 0 || in->emissions[i] == 0 || b->failed) {
+        if (in->text[i].len == 0 || b->failed) {
             continue;
         }
         if (!s->used || !hash_equal(s->key, in->key[i])) {

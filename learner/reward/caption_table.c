@@ -10,6 +10,9 @@ enum {
     FORGET_SHARE = 8, // of the bound, at a time: what is looked through pays off
     AGES = 1024
 };
+enum { VISIT_BITS = 34 };
+static const uint64_t update_mask = ((uint64_t)1 << 30) - 1;
+static const uint64_t visit_mask = ((uint64_t)1 << VISIT_BITS) - 1;
 
 void caption_table_init(struct caption_table *t, size_t most)
 {
@@ -155,11 +158,13 @@ struct caption_entry *caption_table_add(struct caption_table *t, struct hash128 
     return e;
 }
 
-void caption_table_label(struct caption_table *t, struct caption_entry *e, float p)
+void caption_table_label(struct caption_table *t, struct caption_entry *e, float p,
+                         uint64_t update)
 {
     t->labels += e->labelled ? 0 : 1;
     e->labelled = 1;
     e->p = p;
+    e->label_update = update & update_mask;
 }
 
 /* ---- the checkpoint ---- */
@@ -171,13 +176,18 @@ struct head {
 
 struct stored {
     struct hash128 key;
-    uint64_t visits;
+    uint64_t visits; // and above VISIT_BITS the label's update
     float p;
     uint32_t first_update; // and the highest bit: labelled
 };
 
 static const char magic_text[8] = "minocap2";
 static const uint32_t labelled_bit = 0x80000000U;
+
+static uint64_t label_and_visits(const struct caption_entry *e)
+{
+    return (uint64_t)e->visits | (uint64_t)e->label_update << VISIT_BITS;
+}
 
 void caption_table_write(const struct caption_table *t, char **data, size_t *len)
 {
@@ -192,7 +202,7 @@ void caption_table_write(const struct caption_table *t, char **data, size_t *len
     for (size_t i = 0; i <= t->mask; i++) {
         const struct caption_entry *e = &t->slots[i];
         if (e->used) {
-            const struct stored s = {e->key, e->visits, e->p,
+            const struct stored s = {e->key, label_and_visits(e), e->p,
                                      e->first_update |
                                          (e->labelled ? labelled_bit : 0)};
             memcpy(at, &s, sizeof(s));
@@ -226,9 +236,9 @@ enum status caption_table_read(struct caption_table *t, struct bytes b)
         memcpy(&s, at, sizeof(s));
         struct caption_entry *e =
             caption_table_add(t, s.key, s.first_update & ~labelled_bit);
-        e->visits = s.visits;
+        e->visits = s.visits & visit_mask;
         if ((s.first_update & labelled_bit) != 0) {
-            caption_table_label(t, e, s.p);
+            caption_table_label(t, e, s.p, s.visits >> VISIT_BITS);
         }
     }
     t->most = most;

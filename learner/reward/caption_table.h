@@ -27,8 +27,9 @@ enum {
 
 struct caption_entry {
     struct hash128 key;
-    uint64_t visits; // emissions in the run; counted for the reward `count` alone
-    float p;         // P(helpful)
+    uint64_t visits : 34;       // emissions in the run; counted for `count` alone
+    uint64_t label_update : 30; // at which the last label came
+    float p;                    // P(helpful)
     unsigned first_update : 30; // of this rank's training that met it
     unsigned used : 1, labelled : 1;
 };
@@ -52,7 +53,8 @@ const struct caption_entry *caption_table_find(const struct caption_table *t,
 struct caption_entry *caption_table_add(struct caption_table *t, struct hash128 key,
                                         uint64_t update);
 /* The last label wins. */
-void caption_table_label(struct caption_table *t, struct caption_entry *e, float p);
+void caption_table_label(struct caption_table *t, struct caption_entry *e, float p,
+                         uint64_t update);
 
 /* The whole, for the checkpoint. Free *data with mem_free(). ST_CORRUPT (logged): not
  * such bytes; the table is then empty. */

@@ -91,9 +91,10 @@ static int64_t take_rating(struct reward *r, const struct reward_label *l,
     const bool met = caption_table_find(&r->table, l->key) != NULL;
     struct caption_entry *e = caption_table_add(&r->table, l->key, update);
 
+    const int64_t delay = met ? (int64_t)(update - e->first_update) : -1;
     // A tie between one caption and itself does not exist; p of a tie is 1/2.
-    caption_table_label(&r->table, e, l->kind == VERDICT_LABEL ? l->p : 0.5F);
-    return met ? (int64_t)(update - e->first_update) : -1;
+    caption_table_label(&r->table, e, l->kind == VERDICT_LABEL ? l->p : 0.5F, update);
+    return delay;
 }
 
 static int64_t delay_of_order(const struct reward *r, const struct reward_label *l,
@@ -137,7 +138,16 @@ enum status reward_fit(struct reward *r, uint64_t update)
 void reward_add_visits(struct reward *r, struct hash128 key, uint64_t emissions,
                        uint64_t update)
 {
-    caption_table_add(&r->table, key, update)->visits += emissions;
+    struct caption_entry *e = caption_table_add(&r->table, key, update);
+
+    e->visits = (e->visits + emissions) & (((uint64_t)1 << 34) - 1);
+}
+
+int reward_age_bin(uint64_t updates)
+{
+    const int bin = (int)(2 * log2(1 + (double)updates));
+
+    return bin < REWARD_AGES ? bin : REWARD_AGES - 1;
 }
 
 /* Notes first sights, and what share of what comes is labelled. */
@@ -153,7 +163,11 @@ static void meet(struct reward *r, struct reward_sums *sums,
         const struct caption_entry *e =
             caption_table_add(&r->table, in->key[i], update);
         sums->captions += in->emissions[i];
-        sums->labelled += e->labelled ? in->emissions[i] : 0;
+        if (e->labelled) {
+            sums->labelled += in->emissions[i];
+            sums->label_age[reward_age_bin(update - e->label_update)] +=
+                in->emissions[i];
+        }
         sums->helpful += e->labelled && e->p > 0.5F ? in->emissions[i] : 0;
     }
 }
@@ -165,7 +179,7 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
     const float a_ext = (float)o->a_ext, a_int = (float)o->a_int;
     const float scale = (float)o->scale, clip = (float)o->clip;
 
-    *sums = (struct reward_sums){.rows = in->rows};
+    *sums = (struct reward_sums){0};
     r->scored_count = 0;
     meet(r, sums, in, update);
     const bool by_row = r->kind->score_rows != NULL;
@@ -184,11 +198,18 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
                           : in->text[text].len > 0 ? a_int * r->score[text] * often
                                                    : 0.0F;
         reward[row] = ext + in_;
+        if (in->replayed != NULL && in->replayed[row] != 0) {
+            continue;
+        }
+        sums->rows++;
         sums->ext += (double)ext;
         sums->ext2 += (double)(ext * ext);
         sums->ext_size += fabs((double)ext);
         sums->in += (double)in_;
         sums->in2 += (double)(in_ * in_);
         sums->in_size += fabs((double)in_);
+    }
+    if (r->fitting.version > 0) {
+        sums->model_lag[reward_age_bin(update - r->fitting.published)] += sums->rows;
     }
 }

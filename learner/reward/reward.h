@@ -17,6 +17,7 @@
 #include "common/base/status.h"
 #include "learner/reward/caption_table.h"
 #include "learner/reward/fitting.h"
+#include "learner/reward/reward_sums.h"
 
 enum { REWARD_POWERS = 64 };
 
@@ -28,12 +29,14 @@ struct reward_rows {
     const uint32_t *caused;    // (rows) index into text
     const struct bytes *text;  // (texts) distinct
     const struct hash128 *key; // (texts)
-    const uint32_t *emissions; // (texts) rows that caused it
+    const uint32_t *emissions; // (texts) fresh rows that caused it
     // For kinds that score rows: T steps of B sequences, time-major, `piece` at a time.
     int T, B, piece;
     const uint8_t *chars, *colors; // (rows, SEGMENT_CELLS) what each step acted on
     const int32_t *stats;          // (rows, SEGMENT_STATS)
-    const uint8_t *replayed;       // (rows) not 0: paid, not learnt from; NULL: none is
+    /* (rows) not 0: of a segment that was trained before, which is paid but counts nowhere,
+     * neither in sums nor in what a kind learns; NULL: all rows are fresh. */
+    const uint8_t *replayed;
 };
 
 struct reward_options {
@@ -86,15 +89,6 @@ struct reward_kind {
     MUST_USE enum status (*load)(struct reward *r, struct bytes b);
     /* Rank 0: adds fields of its own to a row of metrics, or to the summary. */
     void (*report)(const struct reward *r, struct metrics_row *m, bool summary);
-};
-
-/* Sums over the rows of one batch. */
-struct reward_sums {
-    double rows;
-    double ext, ext2, ext_size; // of a_ext clip(...): sum, squares, absolute values
-    double in, in2, in_size;    // of a_int r_int / N^beta
-    double captions;            // rows with a caption that is not empty
-    double labelled, helpful;   // of those: with a label, with p > 0.5
 };
 
 struct reward {

@@ -44,6 +44,7 @@ void batch_init(struct batch *b, const struct batch_shape *shape)
     b->env_reward = mem_new(rows, sizeof(float));
     b->final_value = mem_new(rows, sizeof(float));
     b->reward = mem_new(rows, sizeof(float));
+    b->part = shape->replayed > 0 ? mem_new(rows, 1) : NULL;
     b->last_value = mem_new((size_t)shape->sequences, sizeof(float));
     b->state =
         mem_new((size_t)shape->sequences * (size_t)shape->state_floats, sizeof(float));
@@ -71,7 +72,7 @@ void batch_release(struct batch *b)
                    b->seen,       b->caused,      b->behaviour, b->old_value,
                    b->env_reward, b->final_value, b->reward,    b->last_value,
                    b->state,      b->text,        b->key,       b->emissions,
-                   b->piece_text, b->piece_begin};
+                   b->piece_text, b->piece_begin, b->part};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         mem_free(all[i]);
@@ -96,6 +97,14 @@ int batch_piece_sequences(const struct batch *b, int p)
 {
     const int left = b->B - p * b->shape.piece;
     return left < b->shape.piece ? left : b->shape.piece;
+}
+
+size_t batch_row(const struct batch *b, int i, int t)
+{
+    const int p = i / b->shape.piece;
+
+    return batch_piece_row(b, p) + (size_t)(i - p * b->shape.piece) +
+           (size_t)t * (size_t)batch_piece_sequences(b, p);
 }
 
 struct policy_input batch_piece_input(const struct batch *b, int p)
@@ -157,7 +166,7 @@ static uint32_t name_of(struct batch *b, struct names *n, uint16_t text)
 /* What each row saw and caused, and where episodes begin. Row t saw the caption that action
  * t - 1 caused, unless an episode ended there: then what the reset showed. */
 static void gather_captions(struct batch *b, const struct segment_view *v, size_t row0,
-                            size_t stride)
+                            size_t stride, bool fresh)
 {
     struct names n = {.view = v};
     uint16_t seen = v->first_caption;
@@ -173,7 +182,7 @@ static void gather_captions(struct batch *b, const struct segment_view *v, size_
         const size_t row = row0 + (size_t)t * stride;
         b->seen[row] = name_of(b, &n, seen);
         b->caused[row] = name_of(b, &n, v->caption[t]);
-        b->emissions[b->caused[row]]++;
+        b->emissions[b->caused[row]] += fresh ? 1 : 0;
         b->starts[row] = starts;
         b->prev_action[row] = starts ? POLICY_NO_ACTION : before;
         b->final_value[row] = 0;
@@ -229,12 +238,26 @@ static void gather_piece_texts(struct batch *b, int p)
     b->piece_begin[p + 1] = used;
 }
 
-void batch_gather(struct batch *b, const struct segment_view *views, int count)
+/* Its state was stored long ago, by other weights: the first steps let the present ones
+ * find theirs (Kapturowski et al. 2019). */
+static void gather_parts(struct batch *b, int i)
+{
+    for (int t = 0; t < b->shape.T; t++) {
+        b->part[batch_row(b, i, t)] = i < b->fresh           ? LOSS_FRESH
+                                      : t < b->shape.burn_in ? LOSS_NONE
+                                                             : LOSS_REPLAYED;
+    }
+}
+
+void batch_gather(struct batch *b, const struct segment_view *views, int fresh,
+                  int replayed)
 {
     const size_t H = (size_t)b->shape.state_floats;
+    const int count = fresh + replayed;
 
-    CHECK(count <= b->shape.sequences);
+    CHECK(count <= b->shape.sequences && replayed <= b->shape.replayed);
     b->B = count;
+    b->fresh = fresh;
     b->rows = count * b->shape.T;
     b->pieces = (count + b->shape.piece - 1) / b->shape.piece;
     b->texts = 0;
@@ -242,12 +265,14 @@ void batch_gather(struct batch *b, const struct segment_view *views, int count)
     b->index->used = 0;
     for (int i = 0; i < count; i++) {
         const struct segment_view *v = &views[i];
-        const int p = i / b->shape.piece;
-        const size_t stride = (size_t)batch_piece_sequences(b, p);
-        const size_t row0 = batch_piece_row(b, p) + (size_t)(i - p * b->shape.piece);
+        const size_t row0 = batch_row(b, i, 0);
+        const size_t stride = (size_t)batch_piece_sequences(b, i / b->shape.piece);
         CHECK(v->T == b->shape.T && v->state_floats == b->shape.state_floats);
         gather_rows(b, v, row0, stride);
-        gather_captions(b, v, row0, stride);
+        gather_captions(b, v, row0, stride, i < fresh);
+        if (b->part != NULL) {
+            gather_parts(b, i);
+        }
         memcpy(b->state + (size_t)i * H, v->state, sizeof(float) * H);
         b->last_value[i] = v->bootstrap;
     }

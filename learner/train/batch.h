@@ -11,10 +11,13 @@
 #include "common/base/hash.h"
 #include "common/nn/policy.h"
 #include "common/wire/segment.h"
+#include "learner/train/loss.h"
 
 struct batch_shape {
     int T;
-    int sequences; // most
+    int sequences; // most, fresh and replayed together
+    int replayed;  // of these at most; 0: there is no replay
+    int burn_in;   // first steps of a replayed one, which carry no loss
     int piece;     // sequences in one forward pass, 1..sequences
     int state_floats;
 };
@@ -22,6 +25,7 @@ struct batch_shape {
 struct batch {
     struct batch_shape shape;
     int B, rows; // of this batch: sequences, T * B; may be 0
+    int fresh;   // sequences; those behind them are replayed
     int pieces;
     // (rows)
     uint8_t *chars, *colors; // (rows, SEGMENT_CELLS)
@@ -35,6 +39,7 @@ struct batch {
     float *old_value; // reward units, as all below
     float *env_reward, *final_value;
     float *reward; // filled by reward.h
+    uint8_t *part; // (rows) enum loss_part; NULL: there is no replay
     // (B)
     float *last_value; // V(o_T)
     float *state;      // (B, state_floats)
@@ -42,7 +47,7 @@ struct batch {
     int texts;
     struct bytes *text;  // (texts)
     struct hash128 *key; // (texts) of the bytes
-    uint32_t *emissions; // (texts) rows that caused it
+    uint32_t *emissions; // (texts) fresh rows that caused it
     // for the policy: distinct captions seen, per piece
     struct bytes *piece_text;  // pieces one after the other
     int *piece_begin;          // (pieces + 1) into piece_text
@@ -52,9 +57,12 @@ struct batch {
 void batch_init(struct batch *b, const struct batch_shape *shape);
 void batch_release(struct batch *b);
 
-/* Copies `count` segments, which must have the shape's T and state_floats. The views may
- * be let go afterwards. */
-void batch_gather(struct batch *b, const struct segment_view *views, int count);
+/* Copies `fresh` segments and the `replayed` ones behind them, which must have the shape's
+ * T and state_floats. The views may be let go afterwards. */
+void batch_gather(struct batch *b, const struct segment_view *views, int fresh,
+                  int replayed);
+/* Row of step t of sequence i. */
+size_t batch_row(const struct batch *b, int i, int t);
 
 /* Piece p: its first row, its sequences, and the policy's input. */
 size_t batch_piece_row(const struct batch *b, int p);

@@ -101,9 +101,16 @@ static int64_t take_verdict(struct reward *reward, const struct ring_verdict *v,
     return reward_take_label(reward, &label, update);
 }
 
+/* A label of one caption that says no changes nothing that was paid before it came. */
+static bool pays(const struct ring_verdict *v)
+{
+    return v->captions > 1 || v->p > 0.5F;
+}
+
 enum status exchange_take_verdicts(struct exchange *x, struct reward *reward,
-                                   struct tallies *tallies, uint64_t update,
-                                   struct ring_verdict *taken, int *count)
+                                   struct windows *windows, struct tallies *tallies,
+                                   uint64_t update, struct ring_verdict *taken,
+                                   int *count)
 {
     size_t len = (size_t)x->inbox->verdicts * sizeof(*taken);
 
@@ -117,7 +124,13 @@ enum status exchange_take_verdicts(struct exchange *x, struct reward *reward,
         if (delay >= 0) {
             tallies_delay(tallies, delay);
         }
+        if (windows != NULL && pays(&taken[i])) {
+            windows_note(windows, delay);
+        }
         x->ledger_serial = taken[i].ledger_serial;
+    }
+    if (windows != NULL) {
+        windows_mark(windows, update, tallies);
     }
     if (*count > 0 && ranks_index(x->ranks) == 0) {
         const struct to_io m = {.kind = TO_IO_VERDICT_TAKEN,

@@ -11,6 +11,7 @@
 #include "learner/train/inbox.h"
 #include "learner/train/ranks.h"
 #include "learner/train/tallies.h"
+#include "learner/train/windows.h"
 
 struct exchange {
     struct ranks *ranks;
@@ -35,6 +36,7 @@ MUST_USE enum status exchange_send_captions(struct exchange *x);
 /* First texts, then labels, which are in `taken` (room for INBOX_VERDICTS), *count of
  * them. */
 MUST_USE enum status exchange_take_verdicts(struct exchange *x, struct reward *reward,
+                                            struct windows *windows,
                                             struct tallies *tallies, uint64_t update,
                                             struct ring_verdict *taken, int *count);
 /* Adds every rank's emissions to the reward's table, in order of ranks. */

@@ -2,11 +2,11 @@
 
 #include "learner/train/sampler.h"
 
-enum { FIXED_BYTES = 3 * 4 + 6 * 8 + 8 + 8 + 8 + 4 + 7 * 8 + 4 };
+enum { FIXED_BYTES = 4 * 4 + 6 * 8 + 8 + 8 + 8 + 4 + 7 * 8 + 4 };
 
-size_t journal_size(uint32_t drawn, uint32_t labels, uint32_t scored)
+size_t journal_size(uint32_t serials, uint32_t labels, uint32_t scored)
 {
-    return FIXED_BYTES + 8 * (size_t)drawn + (size_t)JOURNAL_LABEL_MOST * labels +
+    return FIXED_BYTES + 8 * (size_t)serials + (size_t)JOURNAL_LABEL_MOST * labels +
            (size_t)JOURNAL_SCORED_BYTES * scored;
 }
 
@@ -50,6 +50,8 @@ void journal_write(struct pack *p, const struct journal_row *row)
     pack_u64(p, row->weights);
     pack_u32(p, row->drawn);
     pack_put(p, row->serials, 8 * (size_t)row->drawn);
+    pack_u32(p, row->replayed);
+    pack_put(p, row->replayed_serials, 8 * (size_t)row->replayed);
     pack_u64(p, row->ledger_serial);
     pack_u64(p, row->reward_version);
     pack_u32(p, row->labels);
@@ -101,6 +103,8 @@ enum status journal_read(struct bytes b, struct journal_row *out)
     row.weights = unpack_u64(&u);
     row.drawn = unpack_u32(&u);
     row.serials = borrow(&u, 8 * (size_t)row.drawn);
+    row.replayed = unpack_u32(&u);
+    row.replayed_serials = borrow(&u, 8 * (size_t)row.replayed);
     row.ledger_serial = unpack_u64(&u);
     row.reward_version = unpack_u64(&u);
     row.labels = unpack_u32(&u);
@@ -127,12 +131,22 @@ enum status journal_read(struct bytes b, struct journal_row *out)
     return ST_OK;
 }
 
-uint64_t journal_serial(const struct journal_row *row, uint32_t i)
+static uint64_t serial_at(const uint64_t *serials, uint32_t i)
 {
     uint64_t serial;
 
-    memcpy(&serial, (const uint8_t *)row->serials + 8 * (size_t)i, sizeof(serial));
+    memcpy(&serial, (const uint8_t *)serials + 8 * (size_t)i, sizeof(serial));
     return serial;
+}
+
+uint64_t journal_serial(const struct journal_row *row, uint32_t i)
+{
+    return serial_at(row->serials, i);
+}
+
+uint64_t journal_replayed(const struct journal_row *row, uint32_t i)
+{
+    return serial_at(row->replayed_serials, i);
 }
 
 struct fitting_scored journal_scored(const struct journal_row *row, uint32_t i)

@@ -9,6 +9,7 @@
  *   f64 lr, f64 mean, f64 scale  mean and scale of values before they moved
  *   u64 weights                  XXH3 of the weights after the update
  *   u32 n, then n u64            serials that this rank drew (pass 0), ascending
+ *   u32 n, then n u64            trained ones that it replayed beside them, as drawn
  *   u64 ledger_serial            verdicts up to it were taken by the end of the update
  *   u64 reward_version           labels taken so far
  *   u32 n, then n labels taken since the row before, in the order taken:
@@ -29,7 +30,7 @@
 #include "learner/store/pack.h"
 
 enum {
-    JOURNAL_FORMAT = 3,
+    JOURNAL_FORMAT = 4,
     JOURNAL_LABEL_BYTES = 8 + 16 + 4 + 2, // of a rating
     JOURNAL_PLACE_BYTES = 16 + 1,         // of each caption of an order
     JOURNAL_SCORED_BYTES = 16 + 4,
@@ -41,8 +42,8 @@ struct journal_row {
     uint64_t update, env_steps;
     double samples, lr, mean, scale;
     uint64_t weights;
-    uint32_t drawn;
-    const uint64_t *serials;
+    uint32_t drawn, replayed;
+    const uint64_t *serials, *replayed_serials;
     uint64_t ledger_serial, reward_version;
     uint32_t labels;
     const struct ring_verdict *label; // (labels) to be written
@@ -56,12 +57,13 @@ struct journal_row {
 
 /* Writes into p, which has the room that journal_size() says. */
 void journal_write(struct pack *p, const struct journal_row *row);
-/* Of rows with so many at most, whatever the labels are. */
-size_t journal_size(uint32_t drawn, uint32_t labels, uint32_t scored);
+/* serials: drawn and replayed; of rows with so many at most, whatever the labels are. */
+size_t journal_size(uint32_t serials, uint32_t labels, uint32_t scored);
 /* Borrows from b, whose serials must be copied out with journal_serial (unaligned), the
  * labels with journal_next_label. ST_CORRUPT, ST_VERSION: not logged. */
 MUST_USE enum status journal_read(struct bytes b, struct journal_row *out);
 uint64_t journal_serial(const struct journal_row *row, uint32_t i);
+uint64_t journal_replayed(const struct journal_row *row, uint32_t i);
 /* The first label of *left, which then begins behind it. False: there is none. */
 bool journal_next_label(struct bytes *left, struct ring_verdict *out);
 /* Caption i that was scored anew, i < scored_count. */

@@ -21,6 +21,13 @@ struct loss_options {
     float adv_clip; // normalised advantages stay in [-c, c]; 0 = no bound
 };
 
+/* Whose a row is. */
+enum loss_part {
+    LOSS_FRESH,
+    LOSS_REPLAYED, // of a segment that was trained before
+    LOSS_NONE      // of one, too, and carries no loss
+};
+
 /* Values in normalised units, advantages divided by the value scale. */
 struct loss_rows {
     const float *logp;      // (N,A) log pi, from softmax_log
@@ -30,6 +37,8 @@ struct loss_rows {
     const float *value;     // (N) what the critic says now
     const float *old_value; // (N) what it said when it acted
     const float *target;    // (N)
+    const uint8_t *part;    // (N) enum loss_part; NULL: all are fresh
+    const float *prox;      // (N) log pi_prox(a) - log mu(a), read where replayed
 };
 
 /* Advantages enter as (A - mean) / scale: moments over all ranks' samples. */
@@ -55,9 +64,25 @@ void loss_log_ratio(float *log_ratio, const float *logp, const uint8_t *action,
 struct loss_norm loss_norm_of(double n, double sum, double squares, double floor,
                               double *sigma);
 
-/* dlogits (N,A) and dvalue (N) are overwritten; `sums` is added to. */
+/* dlogits (N,A) and dvalue (N) of fresh rows are overwritten, the others' left as they
+ * are; `sums` is added to. */
 void loss_backward(float *dlogits, float *dvalue, struct loss_sums *sums,
                    const struct loss_rows *in, int N, int A, struct loss_norm norm,
                    const struct loss_options *o);
+
+/* The same of the replayed rows, and zeros where there is no loss. A replayed row has aged,
+ * so that what it acted with (mu) and what the step must stay close to are two things
+ * (the decoupled objective of Hilton et al. 2021, "Batch size-invariance"). With
+ * pi_prox = the weights with which the batch was first passed through, LOSS_PPO is
+ *   -w min(u A, clip(u, 1/c, c) A),  u = pi/pi_prox,  w = min(pi_prox/mu, 1),
+ * where A and w are constants. dL/dlog pi = -w u A where the first is the smaller, since
+ * du/dlog pi = u, else 0. In the first pass pi IS pi_prox, so u = 1 in value but not in
+ * gradient: dL/dlog pi = -w A, which is V-trace's own policy gradient; from the second
+ * pass on the clip holds pi near pi_prox, not near the mu of long ago. LOSS_VTRACE is as
+ * for fresh rows. Values are not held near what the critic said when it acted. LOSS_ONI
+ * has no replay. */
+void loss_backward_replayed(float *dlogits, float *dvalue, struct loss_sums *sums,
+                            const struct loss_rows *in, int N, int A,
+                            struct loss_norm norm, const struct loss_options *o);
 
 #endif

@@ -20,7 +20,7 @@ enum status sampler_init(struct sampler *s, const struct sampler_options *o,
                           .clock = clock};
     TRY(replay_view_open(replay, &s->view));
     replay_view_reset(s->view);
-    s->views = mem_new((size_t)o->want, sizeof(*s->views));
+    s->views = mem_new((size_t)o->want + (size_t)o->replay, sizeof(*s->views));
     s->serials = mem_new((size_t)o->want, sizeof(*s->serials));
     s->lags = mem_new((size_t)o->want, sizeof(*s->lags));
     s->codec = codec_new();
@@ -133,6 +133,23 @@ static bool fits(const struct sampler *s, const struct segment_view *v)
     return v->T == l->T && v->state_floats == l->state_floats;
 }
 
+/* It was verified when it came, but commits are not synced one by one: after a crash of
+ * the machine a page may hold anything. Views of aligned frames are in place. ST_CORRUPT
+ * (logged). */
+static enum status decode(struct sampler *s, uint64_t serial, struct bytes frame,
+                          struct segment_view *v)
+{
+    const struct codec_limits limits = {.actions = s->options.limits.actions};
+
+    CHECK((uintptr_t)frame.data % 8 == 0);
+    if (codec_decode_segment(s->codec, frame, &limits, v) != ST_OK) {
+        LOG_ERROR("SAMPLER-CORRUPT", "segment %llu of the store is damaged: %s",
+                  (unsigned long long)serial, codec_reason(s->codec));
+        return ST_CORRUPT;
+    }
+    return ST_OK;
+}
+
 /* Looks at the next serial; adds it to the batch or says why not. */
 static enum status draw_one(struct sampler *s, uint64_t serial, uint64_t update,
                             struct tallies *tallies)
@@ -149,13 +166,7 @@ static enum status draw_one(struct sampler *s, uint64_t serial, uint64_t update,
     }
     TRY(st);
     s->bytes += frame.len;
-    // It was verified when it came, but commits are not synced one by one: after a crash
-    // of the machine a page may hold anything. Views of aligned frames are in place.
-    CHECK((uintptr_t)frame.data % 8 == 0);
-    const struct codec_limits limits = {.actions = s->options.limits.actions};
-    if (codec_decode_segment(s->codec, frame, &limits, v) != ST_OK) {
-        LOG_ERROR("SAMPLER-CORRUPT", "segment %llu of the store is damaged: %s",
-                  (unsigned long long)serial, codec_reason(s->codec));
+    if (decode(s, serial, frame, v) != ST_OK) {
         *v = (struct segment_view){0};
         if (frame_read_header(frame, &v->header) == ST_OK) {
             drop(s, serial, v, DROP_CORRUPT, &tallies->dropped_corrupt);
@@ -185,7 +196,7 @@ static enum status draw_one(struct sampler *s, uint64_t serial, uint64_t update,
 
 enum status sampler_draw(struct sampler *s, uint64_t update, struct tallies *tallies)
 {
-    s->drawn = 0;
+    s->drawn = s->replayed = 0;
     wait_for_batch(s);
     if (waiting(s) == 0) {
         return ST_OK;
@@ -199,6 +210,24 @@ enum status sampler_draw(struct sampler *s, uint64_t update, struct tallies *tal
         }
         counts_advance(&s->counts, serial);
     }
+    return ST_OK;
+}
+
+enum status sampler_replay(struct sampler *s, uint64_t serial)
+{
+    struct segment_view *v = &s->views[s->drawn + s->replayed];
+    struct bytes frame;
+    const enum status st = replay_view_segment(s->view, serial, &frame);
+
+    CHECK(s->replayed < s->options.replay);
+    if (st == ST_CORRUPT) {
+        return ST_NOTFOUND;
+    }
+    TRY(st);
+    if (decode(s, serial, frame, v) != ST_OK || !fits(s, v)) {
+        return ST_NOTFOUND;
+    }
+    s->replayed++;
     return ST_OK;
 }
 

@@ -16,7 +16,8 @@
 #include "learner/train/tallies.h"
 
 struct sampler_options {
-    int want; // segments of a full batch
+    int want;   // segments of a full batch
+    int replay; // replayed ones beside them, at most
     uint64_t max_lag;
     double draw_timeout; // seconds that a batch may wait to be full
     struct codec_limits limits;
@@ -35,10 +36,12 @@ struct sampler {
     double waited;        // seconds, since the start
     uint64_t bytes;       // of the segments drawn, since the start
     // of the batch at hand
-    int drawn;
-    struct segment_view *views; // (want) into the store until sampler_release_views()
-    uint64_t *serials;          // (want)
-    uint64_t *lags;             // (want)
+    int drawn, replayed;
+    /* (want + replay) into the store until sampler_release_views(): the fresh ones that
+     * were drawn, then the replayed ones. */
+    struct segment_view *views;
+    uint64_t *serials; // (want)
+    uint64_t *lags;    // (want)
 };
 
 MUST_USE enum status sampler_init(struct sampler *s, const struct sampler_options *o,
@@ -55,6 +58,9 @@ bool sampler_ready(struct sampler *s);
  * Dropped serials are told to the I/O thread and counted. */
 MUST_USE enum status sampler_draw(struct sampler *s, uint64_t update,
                                   struct tallies *tallies);
+/* Adds a trained segment to the batch, behind the fresh ones. ST_NOTFOUND: the store does
+ * not hold it any more, or not whole. */
+MUST_USE enum status sampler_replay(struct sampler *s, uint64_t serial);
 /* The segments are copied: lets go of the store's pages, tells the I/O thread that the
  * drawn ones are part of an update, and counts them. */
 void sampler_release_views(struct sampler *s);

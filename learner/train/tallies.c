@@ -50,12 +50,15 @@ void tallies_segment(struct tallies *t, struct tallies_window *w, uint64_t lag,
     }
 }
 
-/* Bins of half powers of two: 0, 1, 1.8, 3, 4.7, 7, ... */
 void tallies_delay(struct tallies *t, int64_t updates)
 {
-    const int bin = (int)(2 * log2(1 + (double)updates));
+    t->delay[reward_age_bin((uint64_t)updates)]++;
+}
 
-    t->delay[bin < TALLIES_DELAYS ? bin : TALLIES_DELAYS - 1]++;
+void tallies_replayed(struct tallies *t, uint64_t lag)
+{
+    t->replay.segments++;
+    t->replay.lag[reward_age_bin(lag)]++;
 }
 
 void tallies_add(struct tallies *sum, const struct tallies *more)
@@ -101,7 +104,12 @@ double tallies_lag_quantile(const struct tallies *t, double q)
     return quantile_bin(t->lag, TALLIES_LAGS, q);
 }
 
+double tallies_age_quantile(const double bins[TALLIES_DELAYS], double q)
+{
+    return exp2(quantile_bin(bins, TALLIES_DELAYS, q) / 2.0) - 1;
+}
+
 double tallies_delay_quantile(const struct tallies *t, double q)
 {
-    return exp2(quantile_bin(t->delay, TALLIES_DELAYS, q) / 2.0) - 1;
+    return tallies_age_quantile(t->delay, q);
 }

@@ -6,23 +6,38 @@
 #include <stdint.h>
 
 #include "common/wire/segment.h"
-#include "learner/reward/reward.h"
+#include "learner/reward/reward_sums.h"
 #include "learner/train/loss.h"
 
 enum {
-    TALLIES_LAGS = 64,   // updates behind; the last bin holds all above
-    TALLIES_DELAYS = 48, // half powers of two of updates
+    TALLIES_LAGS = 64,            // updates behind; the last bin holds all above
+    TALLIES_DELAYS = REWARD_AGES, // half powers of two of updates
     TALLIES_WINDOW =
         200,             // episodes that the success rate looks back on, over all ranks
     TALLIES_OUTSIDE = 80 // the I/O thread's own figures; learner/report.c knows them
 };
 
+/* Replay of trained segments. */
+struct replay_tallies {
+    double windows;         // of labels that came late
+    double window_segments; // in those windows; in two windows counts twice
+    double window_aged;     // of these, too old already when the label came
+    double marked;          // segments that were to be replayed
+    double aged, gone;      // of these, too old before their turn; not in the store
+    double segments;        // replayed
+    double cut;             // of these, too far from what the policy does now: no loss
+    double samples;         // rows that carried loss, every pass counted
+    double lag[TALLIES_DELAYS]; // of replayed segments: half powers of two of updates
+    struct loss_sums loss;
+};
+
 /* Grows; summed over ranks and then over updates. */
 struct tallies {
-    double samples; // rows trained, every pass counted
-    struct loss_sums loss;
+    double samples;        // fresh rows trained, every pass counted
+    struct loss_sums loss; // of fresh rows
     struct reward_sums reward;
     double scored; // captions that the reward's model scored anew
+    struct replay_tallies replay;
     double segments, rolled_back, missing; // drawn; from a lost future; evicted before
     double dropped_lag, dropped_schema, dropped_corrupt;
     double lag[TALLIES_LAGS];
@@ -60,11 +75,14 @@ void tallies_window_release(struct tallies_window *w);
 void tallies_segment(struct tallies *t, struct tallies_window *w, uint64_t lag,
                      const struct segment_view *v);
 void tallies_delay(struct tallies *t, int64_t updates);
+void tallies_replayed(struct tallies *t, uint64_t lag);
 void tallies_add(struct tallies *sum, const struct tallies *more);
 void tallies_gauge(struct gauges *g, const struct tallies_window *w);
 
 /* The bin's lower edge below which a share q of the histogram lies; 0 when empty. */
 double tallies_lag_quantile(const struct tallies *t, double q);
 double tallies_delay_quantile(const struct tallies *t, double q);
+/* The same of one of those of half powers of two. */
+double tallies_age_quantile(const double bins[TALLIES_DELAYS], double q);
 
 #endif

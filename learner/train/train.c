@@ -37,6 +37,7 @@ static enum status draw_and_gather(struct train *t)
     const double waited = s->waited;
 
     TRY(sampler_draw(s, t->update, &t->mine));
+    TRY(replaying_draw(&t->replaying, s, t->update, &t->mine));
     stage_end(t, STAGE_DRAW);
     t->stage_s[STAGE_DRAW] -= s->waited - waited;
     t->stage_s[STAGE_DRAW_WAIT] += s->waited - waited;
@@ -46,7 +47,7 @@ static enum status draw_and_gather(struct train *t)
     for (int i = 0; i < s->drawn; i++) {
         tallies_segment(&t->mine, &t->window, s->lags[i], &s->views[i]);
     }
-    batch_gather(&t->batch, s->views, s->drawn);
+    batch_gather(&t->batch, s->views, s->drawn, s->replayed);
     sampler_release_views(s);
     stage_end(t, STAGE_GATHER);
     return ST_OK;
@@ -68,7 +69,8 @@ static enum status mix_rewards(struct train *t)
                                      .piece = b->shape.piece,
                                      .chars = b->chars,
                                      .colors = b->colors,
-                                     .stats = b->stats};
+                                     .stats = b->stats,
+                                     .replayed = b->part};
 
     if (t->reward.kind->needs_visits) {
         TRY(exchange_add_visits(&t->exchange, &t->reward, b, t->update));
@@ -127,6 +129,9 @@ static void targets(struct train *t)
         vtrace_targets(t->target + row, t->advantage + row, &in, b->shape.T,
                        batch_piece_sequences(b, p), &t->vtrace);
     }
+    if (t->pass == 0) {
+        replaying_cut(&t->replaying, b, t->log_ratio, &t->mine);
+    }
 }
 
 /* ---- the small allreduce ---- */
@@ -136,12 +141,16 @@ static void add_up(struct train *t, struct agreed *a)
 {
     const float mean = (float)t->moments.mean, scale = (float)t->moments.scale;
 
-    a->n = t->batch.rows;
+    a->n = t->batch.fresh * t->batch.shape.T;
+    a->replayed = t->replaying.rows;
     for (int i = 0; i < t->batch.rows; i++) {
         const double v = (double)t->target[i];
         const double error = v - (double)t->value[i];
         t->advantage[i] /= scale;
         t->target_n[i] = (t->target[i] - mean) / scale;
+        if (t->batch.part != NULL && t->batch.part[i] != LOSS_FRESH) {
+            continue; // what is normal, and what the critic is worth, fresh rows say
+        }
         const double A = (double)t->advantage[i];
         a->advantage += A;
         a->advantage2 += A * A;
@@ -230,7 +239,8 @@ static enum status agree(struct train *t)
 
 enum status train_settle(struct train *t)
 {
-    t->batch.rows = 0;
+    t->batch.rows = t->batch.fresh = 0;
+    t->replaying.rows = 0;
     t->anon_mb = 0; // look again
     return agree(t);
 }
@@ -259,8 +269,9 @@ static enum status exchange_news(struct train *t)
     }
     if (t->agreed.verdicts > 0) {
         make_label_room(t);
-        TRY(exchange_take_verdicts(&t->exchange, &t->reward, &t->mine, t->update,
-                                   t->labels + t->label_count, &taken));
+        TRY(exchange_take_verdicts(
+            &t->exchange, &t->reward, t->replaying.on ? &t->replaying.windows : NULL,
+            &t->mine, t->update, t->labels + t->label_count, &taken));
         t->label_count += taken;
     }
     t->inbox.captions = 0; // rank 0's own are not needed here
@@ -291,7 +302,9 @@ static void backward(struct train *t)
                                    .advantage = t->advantage,
                                    .value = t->value_n,
                                    .old_value = t->old_value_n,
-                                   .target = t->target_n};
+                                   .target = t->target_n,
+                                   .part = b->part,
+                                   .prox = t->replaying.prox};
     const struct loss_norm norm = loss_norm_of(a->n, a->advantage, a->advantage2,
                                                t->options.adv_floor, &t->last.sigma);
 
@@ -300,7 +313,12 @@ static void backward(struct train *t)
         spread > 0 ? 1 - variance(a->n, a->error, a->error2) / spread : NAN;
     loss_backward(t->dlogits, t->dvalue, &t->mine.loss, &rows, b->rows, A, norm,
                   &t->loss);
-    t->mine.samples += b->rows;
+    if (b->part != NULL) {
+        loss_backward_replayed(t->dlogits, t->dvalue, &t->mine.replay.loss, &rows,
+                               b->rows, A, norm, &t->loss);
+        t->mine.replay.samples += t->replaying.rows;
+    }
+    t->mine.samples += b->fresh * b->shape.T;
     stage_end(t, STAGE_LOSS);
     for (int p = 0; p < b->pieces; p++) {
         const size_t row = batch_piece_row(b, p);
@@ -328,8 +346,8 @@ static enum status take_step(struct train *t)
     const double mean = t->moments.mean, scale = t->moments.scale;
 
     t->last.lr = adam_lr(t->options.lr, t->options.lr_end, progress(t));
-    if (adam_step(&t->adam, w->weights, w->grads, t->agreed.n, t->last.lr,
-                  t->options.grad_norm, &t->last.grad_norm) != ST_OK) {
+    if (adam_step(&t->adam, w->weights, w->grads, t->agreed.n + t->agreed.replayed,
+                  t->last.lr, t->options.grad_norm, &t->last.grad_norm) != ST_OK) {
         LOG_ERROR("TRAIN-NAN",
                   "the gradient of update %llu is not a number, going back to the last "
                   "checkpoint",
@@ -378,13 +396,15 @@ static void write_journal(struct train *t, double mean, double scale)
         .pass = (uint32_t)t->pass,
         .update = t->update,
         .env_steps = t->env_steps,
-        .samples = t->agreed.n,
+        .samples = t->agreed.n + t->agreed.replayed,
         .lr = t->last.lr,
         .mean = mean,
         .scale = scale,
         .weights = train_digest(t),
         .drawn = t->pass == 0 ? (uint32_t)t->sampler.drawn : 0,
         .serials = t->sampler.serials,
+        .replayed = t->pass == 0 ? (uint32_t)t->replaying.drawn : 0,
+        .replayed_serials = t->replaying.serials,
         .ledger_serial = t->exchange.ledger_serial,
         .reward_version = t->reward.version,
         .labels = (uint32_t)t->label_count,

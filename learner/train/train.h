@@ -19,6 +19,7 @@
 #include "learner/train/loss.h"
 #include "learner/train/moments.h"
 #include "learner/train/ranks.h"
+#include "learner/train/replaying.h"
 #include "learner/train/sampler.h"
 #include "learner/train/stages.h"
 #include "learner/train/tallies.h"
@@ -44,6 +45,7 @@ struct train_plan {
 /* Sums over all ranks of one round: all doubles. */
 struct agreed {
     double n, advantage, advantage2, target, target2, error, error2;
+    double replayed; // rows of replayed segments that carry loss; n: fresh ones
     double captions, verdicts; // records that wait
     double stop, checkpoint;   // somebody wants it
     double seconds;            // rank 0's used seconds
@@ -63,6 +65,7 @@ struct train {
     struct ranks *ranks;
     struct inbox inbox;
     struct sampler sampler;
+    struct replaying replaying;
     struct batch batch;
     struct reward reward;
     struct fitting_figures
@@ -84,7 +87,7 @@ struct train {
     uint8_t *journal; // room for one row
     size_t journal_room;
 
-    uint64_t update, env_steps, samples; // over all ranks and restarts
+    uint64_t update, env_steps, samples; // over all ranks and restarts; fresh alone
     int pass;                            // of the batch at hand; 0 = draw anew
     struct agreed agreed;
     struct tallies mine;           // not yet told to the others

@@ -16,7 +16,7 @@ static int piece_of(const struct learner_options *o, int sequences)
 {
     const int64_t rows = o->micro_batch > 0             ? o->micro_batch
                          : strcmp(o->net, "tiles") == 0 ? TILES_PIECE_ROWS
-                                                        : o->batch;
+                                                        : sequences * o->segment_steps;
     const int64_t piece = rows / o->segment_steps;
 
     return piece < 1 ? 1 : piece > sequences ? sequences : (int)piece;
@@ -61,7 +61,7 @@ static void alloc_rows(struct train *t, size_t rows, size_t actions)
 void train_new_journal(struct train *t)
 {
     t->journal_room =
-        journal_size((uint32_t)t->sampler.options.want, (uint32_t)t->label_room,
+        journal_size((uint32_t)t->batch.shape.sequences, (uint32_t)t->label_room,
                      (uint32_t)t->reward.most_texts);
     t->journal = mem_new(t->journal_room, 1);
 }
@@ -112,13 +112,16 @@ static struct reward_options reward_of(const struct learner_options *o,
                     .labels_come = o->labels_from[0] != '\0'}};
 }
 
-/* Everything whose size does not depend on what the store holds. */
-static enum status init_parts(struct train *t, int sequences)
+/* Everything whose size does not depend on what the store holds. want: fresh segments of
+ * this rank's batch; sequences: with the replayed ones. */
+static enum status init_parts(struct train *t, int want, int sequences)
 {
     const struct learner_options *o = &t->options;
     const int T = (int)o->segment_steps, H = policy_state_floats(t->policy);
     const struct batch_shape shape = {.T = T,
                                       .sequences = sequences,
+                                      .replayed = sequences - want,
+                                      .burn_in = REPLAYING_BURN_IN,
                                       .piece = piece_of(o, sequences),
                                       .state_floats = H};
     const struct reward_options reward = reward_of(&t->options, t->plan.goal);
@@ -140,7 +143,9 @@ static enum status init_parts(struct train *t, int sequences)
     moments_init(&t->moments, o->value_norm, o->value_rate);
     adam_init(&t->adam, policy_params(t->policy)->floats);
     batch_init(&t->batch, &shape);
+    replaying_init(&t->replaying, o, want, ranks_index(t->ranks));
     TRY(reward_init(&t->reward, &reward, &peers, texts));
+    TRY(replaying_check(o, t->reward.kind->needs_labels));
     inbox_init(&t->inbox, t->plan.rings.to_training);
     exchange_init(&t->exchange, t->ranks, &t->inbox, t->plan.rings.to_io, texts);
     tallies_window_init(&t->window, ranks_count(t->ranks));
@@ -155,11 +160,12 @@ enum status train_init(struct train *t, const struct train_plan *plan)
 {
     const struct learner_options *o = plan->options;
     struct rng rng;
-    int sequences;
+    int want;
 
     *t = (struct train){
         .plan = *plan, .options = *o, .ranks = plan->ranks, .began_s = -1};
-    TRY(share_of(plan, &sequences));
+    TRY(share_of(plan, &want));
+    const int sequences = want + replaying_most(o, want);
     const int T = (int)o->segment_steps, piece = piece_of(o, sequences);
     TRY(policy_new(&plan->shape, T * piece, piece, true, &t->policy));
     // The same seed on every rank: equal weights without a word.
@@ -167,9 +173,10 @@ enum status train_init(struct train *t, const struct train_plan *plan)
                     &(struct rng_stream){.seed = (uint64_t)o->seed, .role = RNG_INIT});
     policy_init_weights(t->policy, &rng);
     policy_weights_changed(t->policy);
-    TRY(init_parts(t, sequences));
+    TRY(init_parts(t, want, sequences));
     const struct sampler_options draw = {
-        .want = sequences,
+        .want = want,
+        .replay = sequences - want,
         .max_lag = (uint64_t)o->max_lag,
         .draw_timeout = o->draw_timeout,
         .limits = {.T = T,
@@ -197,6 +204,7 @@ void train_release(struct train *t)
         mem_free(all[i]);
     }
     sampler_release(&t->sampler);
+    replaying_release(&t->replaying);
     exchange_release(&t->exchange);
     inbox_release(&t->inbox);
     reward_release(&t->reward);

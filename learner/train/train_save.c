@@ -3,7 +3,9 @@
  *   train.bin     rank 0: counters, value moments, totals
  *   rewards.bin   rank 0: labels and visits by caption
  *   model.bin     rank 0: the reward's own state, where it has one
- *   counts-R.bin  every rank: its cursor and what became of each incarnation's segments */
+ *   counts-R.bin  every rank: its cursor and what became of each incarnation's segments
+ *   replay-R.bin  with replay, every rank: which trained segments it may draw again
+ *   rewards-R.bin with replay, ranks above 0: as rewards.bin, with the rank's first sights */
 
 #include <string.h>
 
@@ -104,6 +106,33 @@ static enum status put_shared(struct train *t, const char *dir)
                           &digest);
 }
 
+/* Which windows a label marks depends on when this rank first met its caption. */
+static void own_table_name(const struct train *t, char name[32])
+{
+    const int rank = ranks_index(t->ranks);
+
+    text_format(name, 32, rank == 0 ? "rewards.bin" : "rewards-%d.bin", rank);
+}
+
+static enum status put_replay(struct train *t, const char *dir)
+{
+    char name[32], *data;
+    size_t len;
+
+    if (!t->replaying.on) {
+        return ST_OK;
+    }
+    replaying_file_name(ranks_index(t->ranks), name);
+    replaying_write(&t->replaying, &data, &len);
+    TRY(put_and_free(dir, name, data, len));
+    if (ranks_index(t->ranks) == 0) {
+        return ST_OK;
+    }
+    own_table_name(t, name);
+    caption_table_write(&t->reward.table, &data, &len);
+    return put_and_free(dir, name, data, len);
+}
+
 static enum status put_own(struct train *t, const char *dir)
 {
     char name[32], *data;
@@ -111,7 +140,8 @@ static enum status put_own(struct train *t, const char *dir)
 
     counts_file_name((uint32_t)ranks_index(t->ranks), name);
     counts_write(&t->sampler.counts, &data, &len);
-    return put_and_free(dir, name, data, len);
+    TRY(put_and_free(dir, name, data, len));
+    return put_replay(t, dir);
 }
 
 /* What each rank tells of its part. */
@@ -252,6 +282,42 @@ static enum status load_model(struct train *t, const char *dir)
     return st;
 }
 
+static bool holds(const char *dir, const char *name)
+{
+    char path[PATH_MAX_];
+
+    return text_format(path, sizeof(path), "%s/%s", dir, name) && file_exists(path);
+}
+
+static enum status load_table(struct train *t, const char *dir)
+{
+    char name[32], *data;
+    size_t len;
+
+    own_table_name(t, name);
+    TRY(checkpoint_get(dir, t->replaying.on && holds(dir, name) ? name : "rewards.bin",
+                       &data, &len));
+    const enum status st = caption_table_read(&t->reward.table, bytes_of(data, len));
+    mem_free(data);
+    return st;
+}
+
+/* A checkpoint that was made without replay has none: there is nothing to draw yet. */
+static enum status load_replay(struct train *t, const char *dir)
+{
+    char name[32], *data;
+    size_t len;
+
+    replaying_file_name(ranks_index(t->ranks), name);
+    if (!t->replaying.on || !holds(dir, name)) {
+        return ST_OK;
+    }
+    TRY(checkpoint_get(dir, name, &data, &len));
+    const enum status st = replaying_read(&t->replaying, bytes_of(data, len));
+    mem_free(data);
+    return st;
+}
+
 enum status train_load(struct train *t, const struct checkpoint_manifest *m,
                        const char *dir)
 {
@@ -263,11 +329,9 @@ enum status train_load(struct train *t, const struct checkpoint_manifest *m,
     enum status st = read_state(t, bytes_of(data, len));
     mem_free(data);
     TRY(st);
-    TRY(checkpoint_get(dir, "rewards.bin", &data, &len));
-    st = caption_table_read(&t->reward.table, bytes_of(data, len));
-    mem_free(data);
-    TRY(st);
+    TRY(load_table(t, dir));
     TRY(load_model(t, dir));
+    TRY(load_replay(t, dir));
     counts_file_name((uint32_t)ranks_index(t->ranks), name);
     TRY(checkpoint_get(dir, name, &data, &len));
     counts_release(&t->sampler.counts);

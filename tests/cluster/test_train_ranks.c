@@ -159,6 +159,73 @@ static void a_label_reaches_all_ranks_at_the_same_update(void **state)
     close_all();
 }
 
+static void checkpoint_rank(void *ctx, int rank)
+{
+    struct school *s = ctx;
+
+    assert_int_equal(train_checkpoint(&s[rank].train), ST_OK);
+    school_listen(&s[rank]);
+}
+
+static void load_rank(void *ctx, int rank)
+{
+    struct school *s = ctx;
+    struct checkpoint_manifest m;
+    char path[600];
+
+    assert_int_equal(checkpoint_find(dirs[0], false, &m, path, sizeof(path)), ST_OK);
+    assert_int_equal(train_load(&s[rank].train, &m, path), ST_OK);
+}
+
+static void tune_replay(struct learner_options *o)
+{
+    tune(o);
+    o->replay_ratio = 0.25;
+}
+
+/* Each rank replays of its own windows; the gradient is one. A rank that has not met the
+ * caption has no window, and resumes with its own first sights. */
+static void each_rank_replays_its_own_windows_and_resumes(void **state)
+{
+    uint64_t want[4];
+
+    (void)state;
+    open_all(tune_replay);
+    school_play(&half[1], 0);
+    ranks_twin_run(twin, step_rank, half); // rank 1 alone has met anything
+    for (int i = 0; i < 5; i++) {
+        school_play(&half[0], 0);
+        school_play(&half[1], 0);
+    }
+    ranks_twin_run(twin, step_rank, half);
+    ranks_twin_run(twin, checkpoint_rank, half);
+    school_label(&half[0], "You climb to the first landing.", 1, 9);
+    for (int i = 0; i < 4; i++) {
+        ranks_twin_run(twin, step_rank, half);
+        want[i] = train_digest(&half[0].train);
+        assert_int_equal(train_digest(&half[1].train), want[i]);
+        for (int r = 0; r < R; r++) {
+            assert_int_equal(half[r].train.replaying.drawn, i == 0 ? 0 : HALF / 4);
+        }
+    }
+    const struct replay_tallies *t = &half[0].train.totals.replay;
+    assert_true(t->windows == 2);
+    assert_true(t->window_segments == 2 * HALF + 3 * HALF);
+    for (int i = 0; i < R; i++) {
+        const struct school_plan plan = plan_of(i, tune_replay);
+        school_close(&half[i]);
+        school_open(&half[i], &plan, (uint32_t)i + 1);
+    }
+    ranks_twin_run(twin, load_rank, half);
+    school_label(&half[0], "You climb to the first landing.", 1, 9);
+    for (int i = 0; i < 4; i++) {
+        ranks_twin_run(twin, step_rank, half);
+        assert_int_equal(train_digest(&half[0].train), want[i]);
+        assert_int_equal(train_digest(&half[1].train), want[i]);
+    }
+    close_all();
+}
+
 /* A reward that writes down what it is given. */
 enum { NOTES = 4096 };
 struct notes {
@@ -307,6 +374,7 @@ int main(void)
         cmocka_unit_test(two_ranks_make_the_gradient_and_the_step_of_one),
         cmocka_unit_test(a_rank_without_segments_adds_nothing_and_keeps_step),
         cmocka_unit_test(a_label_reaches_all_ranks_at_the_same_update),
+        cmocka_unit_test(each_rank_replays_its_own_windows_and_resumes),
         cmocka_unit_test(orders_reach_all_ranks_after_the_texts_they_are_about),
         cmocka_unit_test(captions_of_other_ranks_reach_rank_0),
         cmocka_unit_test(visits_are_counted_over_all_ranks),

@@ -70,7 +70,8 @@ static int open_all(void **state)
         .text = texts_a,
         .episode = ends,
     };
-    const struct batch_shape shape = {T, 3, 3, H};
+    const struct batch_shape shape = {
+        .T = T, .sequences = 3, .piece = 3, .state_floats = H};
 
     (void)state;
     for (int t = 0; t < T; t++) {
@@ -113,7 +114,7 @@ static int at(int t, int b)
 static void rows_are_time_major_and_whole(void **state)
 {
     (void)state;
-    batch_gather(&batch, views, B);
+    batch_gather(&batch, views, B, 0);
     assert_int_equal(batch.rows, T * B);
     assert_int_equal(batch.pieces, 1);
     for (int t = 0; t < T; t++) {
@@ -144,7 +145,7 @@ static void each_row_saw_what_came_before_it(void **state)
     static const uint8_t before[B][T] = {{5, 3, POLICY_NO_ACTION, 4}, {5, 3, 1, 4}};
 
     (void)state;
-    batch_gather(&batch, views, B);
+    batch_gather(&batch, views, B, 0);
     const struct policy_input in = batch_piece_input(&batch, 0);
     for (int b = 0; b < B; b++) {
         for (int t = 0; t < T; t++) {
@@ -162,7 +163,7 @@ static void each_caption_stands_once_with_its_emissions(void **state)
     int all = 0;
 
     (void)state;
-    batch_gather(&batch, views, B);
+    batch_gather(&batch, views, B, 0);
     assert_int_equal(batch.texts, 5); // door, rock, end, hello and nothing
     for (int i = 0; i < batch.texts; i++) {
         for (int k = 0; k < i; k++) {
@@ -181,24 +182,25 @@ static void each_caption_stands_once_with_its_emissions(void **state)
 static void a_batch_forgets_the_one_before(void **state)
 {
     (void)state;
-    batch_gather(&batch, views, B);
-    batch_gather(&batch, views + 1, 1);
+    batch_gather(&batch, views, B, 0);
+    batch_gather(&batch, views + 1, 1, 0);
     assert_int_equal(batch.rows, T);
     assert_int_equal(batch.texts, 2);
     text_is(batch.text[batch.caused[0]], "rock");
-    batch_gather(&batch, views, 0);
+    batch_gather(&batch, views, 0, 0);
     assert_int_equal(batch.rows, 0);
     assert_int_equal(batch.pieces, 0);
 }
 
 static void pieces_hold_whole_sequences_one_after_the_other(void **state)
 {
-    const struct batch_shape shape = {T, 3, 1, H};
+    const struct batch_shape shape = {
+        .T = T, .sequences = 3, .piece = 1, .state_floats = H};
     struct batch cut;
 
     (void)state;
     batch_init(&cut, &shape);
-    batch_gather(&cut, views, B);
+    batch_gather(&cut, views, B, 0);
     assert_int_equal(cut.pieces, 2);
     for (int b = 0; b < B; b++) {
         const struct policy_input in = batch_piece_input(&cut, b);
@@ -212,6 +214,39 @@ static void pieces_hold_whole_sequences_one_after_the_other(void **state)
     batch_release(&cut);
 }
 
+static void replayed_rows_stand_behind_and_emit_nothing(void **state)
+{
+    const struct batch_shape shape = {.T = T,
+                                      .sequences = 3,
+                                      .replayed = 1,
+                                      .burn_in = 2,
+                                      .piece = 2,
+                                      .state_floats = H};
+    struct batch b;
+
+    (void)state;
+    batch_init(&b, &shape);
+    batch_gather(&b, views, 1, 1);
+    assert_int_equal(b.B, 2);
+    assert_int_equal(b.fresh, 1);
+    for (int t = 0; t < T; t++) {
+        assert_int_equal(batch_row(&b, 1, t), 2 * t + 1);
+        assert_int_equal(b.part[batch_row(&b, 0, t)], LOSS_FRESH);
+        assert_int_equal(b.part[batch_row(&b, 1, t)],
+                         t < 2 ? LOSS_NONE : LOSS_REPLAYED);
+        text_is(b.text[b.caused[batch_row(&b, 1, t)]], t < 2 ? "rock" : "door");
+    }
+    for (int i = 0; i < b.texts; i++) {
+        const bool door = bytes_equal(b.text[i], bytes_text("door"));
+        const bool rock = bytes_equal(b.text[i], bytes_text("rock"));
+        assert_true(!door || b.emissions[i] == 2); // those of the fresh one alone
+        assert_true(!rock || b.emissions[i] == 0);
+    }
+    batch_gather(&b, views, 2, 0);
+    assert_int_equal(b.part[batch_row(&b, 1, 0)], LOSS_FRESH);
+    batch_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +255,7 @@ int main(void)
         cmocka_unit_test(each_caption_stands_once_with_its_emissions),
         cmocka_unit_test(a_batch_forgets_the_one_before),
         cmocka_unit_test(pieces_hold_whole_sequences_one_after_the_other),
+        cmocka_unit_test(replayed_rows_stand_behind_and_emit_nothing),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

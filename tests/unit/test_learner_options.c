@@ -86,7 +86,7 @@ static void an_unknown_preset_is_refused_by_name(void **state)
 
 static void a_journal_row_comes_back_as_it_was(void **state)
 {
-    static const uint64_t serials[3] = {7, 8, 11};
+    static const uint64_t serials[3] = {7, 8, 11}, again[2] = {5, 2};
     static const struct ring_verdict label[2] = {
         {.key = {1, 2},
          .ledger_serial = 3,
@@ -110,6 +110,8 @@ static void a_journal_row_comes_back_as_it_was(void **state)
                                     .weights = 99,
                                     .drawn = 3,
                                     .serials = serials,
+                                    .replayed = 2,
+                                    .replayed_serials = again,
                                     .ledger_serial = 4,
                                     .reward_version = 5,
                                     .labels = 2,
@@ -121,7 +123,7 @@ static void a_journal_row_comes_back_as_it_was(void **state)
                                     .scored_count = 2,
                                     .scored = scored};
     uint8_t bytes[1024];
-    struct pack p = {.data = bytes, .size = journal_size(3, 2, 2)};
+    struct pack p = {.data = bytes, .size = journal_size(5, 2, 2)};
     struct journal_row back;
     struct ring_verdict label_back;
 
@@ -131,6 +133,8 @@ static void a_journal_row_comes_back_as_it_was(void **state)
     assert_int_equal(journal_read(bytes_of(bytes, p.at), &back), ST_OK);
     assert_int_equal(back.update, 12);
     assert_int_equal(journal_serial(&back, 2), 11);
+    assert_int_equal(back.replayed, 2);
+    assert_int_equal(journal_replayed(&back, 1), 2);
     for (int i = 0; i < 2; i++) {
         assert_true(journal_next_label(&back.label_bytes, &label_back));
         assert_memory_equal(&label_back, &label[i], sizeof(label_back));

@@ -67,6 +67,26 @@ static void expect(const double want[ROWS])
     }
 }
 
+static void replayed_rows_are_paid_but_counted_nowhere(void **state)
+{
+    static const uint8_t replayed[ROWS] = {0, 0, 1, 1, 2, 2};
+    struct reward_rows mixed = rows;
+    const double want[ROWS] = {0, 3, 1.0 / 8, -10, 0, 0};
+
+    (void)state;
+    open_kind("retrieval");
+    take(&reward, key[1], 1, 0);
+    mixed.replayed = replayed;
+    reward_apply(&reward, paid, &sums, &mixed, 7);
+    for (int i = 0; i < ROWS; i++) {
+        assert_float_equal(paid[i], want[i], 1e-6);
+    }
+    assert_float_equal(sums.rows, 2, 0);
+    assert_float_equal(sums.ext, 2, 1e-6);
+    assert_float_equal(sums.in, 1, 1e-6);
+    reward_release(&reward);
+}
+
 static void none_pays_the_game_alone_scaled_and_clipped(void **state)
 {
     (void)state;
@@ -261,7 +281,7 @@ static void the_table_grows_and_survives_a_checkpoint(void **state)
         struct caption_entry *e = caption_table_add(&t, key_of(i), i);
         e->visits = i % 3;
         if (i % 7 == 0) {
-            caption_table_label(&t, e, (float)i / 1e5F);
+            caption_table_label(&t, e, (float)i / 1e5F, e->first_update);
         }
     }
     assert_int_equal(t.count, 100000);
@@ -314,7 +334,7 @@ the_oldest_that_came_once_are_forgotten_first_and_labelled_ones_never(void **sta
         struct caption_entry *e = caption_table_add(&t, key_of(i), i < 8000 ? 1 : 500);
         e->visits = i < 2000 || i >= 4000 ? 1 : 9;
         if (i < 2000) {
-            caption_table_label(&t, e, 1);
+            caption_table_label(&t, e, 1, e->first_update);
         }
     }
     for (uint64_t i = 0; i < 3000; i++) {
@@ -398,6 +418,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(none_pays_the_game_alone_scaled_and_clipped),
+        cmocka_unit_test(replayed_rows_are_paid_but_counted_nowhere),
         cmocka_unit_test(retrieval_pays_labels_by_their_count_in_the_episode),
         cmocka_unit_test(count_pays_one_over_the_root_of_visits),
         cmocka_unit_test(classify_pays_labels_then_a_mixture_then_the_model),

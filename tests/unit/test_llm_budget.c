@@ -1,9 +1,12 @@
 /* Budgets: reserved before a request, kept over restarts and crashes, shared by judges. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
 #include "judge/backends/llm/budget.h"
 #include "tests/support/harness.h"
 
@@ -101,6 +104,51 @@ after_a_crash_at_most_a_block_too_much_counts_and_never_too_little(void **state)
     // Never closed: as if killed.
     struct budget *b = open_with(amount(1000, UINT64_MAX, UINT64_MAX), none);
     assert_in_range(spend(b, 10, noon, 5000), 600 - 1000 / 64 - 1, 600);
+    budget_close(b);
+    budget_close(crashed);
+}
+
+/* Of each kind, in the file: what is reserved and not used. */
+static uint64_t in_file(const char *name)
+{
+    char *text = NULL, line[64];
+    size_t len = 0;
+    unsigned long long value = 0;
+
+    assert_int_equal(file_read(harness_path(dir, "judges/llm-used"), 4096, &text, &len),
+                     ST_OK);
+    text_format(line, sizeof(line), "\n%s ", name);
+    const char *at = strncmp(text, line + 1, strlen(line + 1)) == 0 ? text
+                                                                    : strstr(text, line);
+    assert_non_null(at);
+    assert_int_equal(sscanf(at + (*at == '\n'), "%*s %llu", &value), 1);
+    mem_free(text);
+    return value;
+}
+
+static void a_crash_counts_at_most_64_requests_worth_of_what_has_no_limit(void **state)
+{
+    struct budget *crashed = open_with(none, none);
+    struct budget_reached reached;
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        struct budget_amount need = amount(1, 700, 148);
+        assert_int_equal(budget_reserve(crashed, &need, noon, &reached), ST_OK);
+        budget_settle(crashed, &need, &need);
+        assert_in_range(in_file("requests"), i + 1, i + 1 + 64);
+        assert_in_range(in_file("tokens"), (i + 1) * 700, (i + 1 + 64) * 700);
+        assert_in_range(in_file("micro"), (i + 1) * 148, (i + 1 + 64) * 148);
+    }
+    // A limit that is set later, after a kill, finds nearly all of its room.
+    struct budget *b = open_with(amount(UINT64_MAX, UINT64_MAX, 400 * 148), none);
+    int n = 0;
+    for (struct budget_amount need = amount(1, 700, 148);
+         budget_reserve(b, &need, noon, &reached) == ST_OK; n++) {
+        budget_settle(b, &need, &need);
+    }
+    assert_in_range(n, 100 - 64, 100);
+    assert_in_range(reached.used, 399 * 148, 400 * 148);
     budget_close(b);
     budget_close(crashed);
 }
@@ -244,6 +292,7 @@ int main(void)
         TEST(a_budget_lets_through_exactly_what_it_says),
         TEST(what_was_used_is_known_after_a_restart),
         TEST(after_a_crash_at_most_a_block_too_much_counts_and_never_too_little),
+        TEST(a_crash_counts_at_most_64_requests_worth_of_what_has_no_limit),
         TEST(two_judges_share_one_budget),
         TEST(what_a_request_did_not_use_may_be_used_by_another),
         TEST(what_a_request_used_beyond_its_reservation_counts),

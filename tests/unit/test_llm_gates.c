@@ -73,7 +73,7 @@ static void fail_times(struct breaker *b, int times, uint64_t now)
     for (int i = 0; i < times; i++) {
         assert_true(breaker_may_send(b, now));
         breaker_sent(b);
-        breaker_failed(b, now, 0);
+        breaker_failed(b, now, 0, false);
     }
 }
 
@@ -129,6 +129,35 @@ static void each_probe_that_fails_doubles_the_pause_up_to_a_minute(void **state)
     assert_int_equal(pause, BREAKER_MOST_MS);
 }
 
+static void a_connection_that_is_refused_is_tried_again_soon(void **state)
+{
+    static const uint64_t pauses[] = {1000, 2000, 4000, 8000, 10000, 10000};
+    struct breaker b;
+    uint64_t now = 1000;
+
+    (void)state;
+    breaker_init(&b);
+    fail_times(&b, 9, now);
+    breaker_failed(&b, now, 0, true);
+    for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++) {
+        assert_false(breaker_may_send(&b, now + pauses[i] - 1));
+        now += pauses[i];
+        assert_true(breaker_may_send(&b, now));
+        breaker_sent(&b);
+        breaker_failed(&b, now, 0, true);
+    }
+    // One that answers wrongly again costs it something.
+    now += 10000;
+    fail_times(&b, 1, now);
+    assert_false(breaker_may_send(&b, now + 20000 - 1));
+    // And one that is away after that does not.
+    now += 20000;
+    assert_true(breaker_may_send(&b, now));
+    breaker_sent(&b);
+    breaker_failed(&b, now, 0, true);
+    assert_true(breaker_may_send(&b, now + 10000));
+}
+
 static void a_pause_that_the_server_asks_for_is_kept(void **state)
 {
     struct breaker b;
@@ -136,7 +165,7 @@ static void a_pause_that_the_server_asks_for_is_kept(void **state)
     (void)state;
     breaker_init(&b);
     fail_times(&b, 9, 1000);
-    breaker_failed(&b, 1000, 40000);
+    breaker_failed(&b, 1000, 40000, false);
     assert_false(breaker_may_send(&b, 40999));
     assert_true(breaker_may_send(&b, 41000));
 }
@@ -149,7 +178,7 @@ static void what_was_sent_before_the_breaker_opened_does_not_move_it(void **stat
     breaker_init(&b);
     fail_times(&b, 10, 1000);
     for (int i = 0; i < 50; i++) {
-        breaker_failed(&b, 3000, 0);
+        breaker_failed(&b, 3000, 0, false);
     }
     assert_true(breaker_may_send(&b, 1000 + BREAKER_FIRST_MS));
 }
@@ -216,6 +245,21 @@ static void tokens_that_were_not_used_come_back(void **state)
     assert_int_equal(pace_wait_ms(&p, 1000, 0), 0);
 }
 
+static void how_many_may_go_within_a_time_follows_the_tighter_limit(void **state)
+{
+    struct pace p;
+
+    (void)state;
+    pace_init(&p, 0, 0, 0);
+    assert_true(pace_within(&p, 700, 120000) > 1e9);
+    pace_init(&p, 6, 0, 0);
+    assert_in_range((int)pace_within(&p, 700, 120000), 10, 12);
+    pace_init(&p, 600, 7000, 0);
+    assert_in_range((int)pace_within(&p, 700, 120000), 17, 20);
+    pace_init(&p, 1, 0, 0);
+    assert_in_range((int)pace_within(&p, 700, 10000), 0, 0);
+}
+
 static void a_count_below_an_eighth_of_the_bytes_is_not_believed(void **state)
 {
     struct tokens t = tokens_count(10, 2, 8000, 80);
@@ -258,12 +302,14 @@ int main(void)
             ten_failures_in_a_row_open_the_breaker_and_a_success_between_does_not),
         cmocka_unit_test(a_half_open_breaker_lets_one_probe_out_at_a_time),
         cmocka_unit_test(each_probe_that_fails_doubles_the_pause_up_to_a_minute),
+        cmocka_unit_test(a_connection_that_is_refused_is_tried_again_soon),
         cmocka_unit_test(a_pause_that_the_server_asks_for_is_kept),
         cmocka_unit_test(what_was_sent_before_the_breaker_opened_does_not_move_it),
         cmocka_unit_test(
             no_minute_sees_more_requests_than_the_limit_and_most_see_nearly_as_many),
         cmocka_unit_test(no_minute_sees_more_tokens_than_the_limit),
         cmocka_unit_test(tokens_that_were_not_used_come_back),
+        cmocka_unit_test(how_many_may_go_within_a_time_follows_the_tighter_limit),
         cmocka_unit_test(a_count_below_an_eighth_of_the_bytes_is_not_believed),
         cmocka_unit_test(tokens_that_nobody_counts_are_a_third_of_the_bytes_and_say_so),
         cmocka_unit_test(money_is_counted_in_millionths_rounded_up),

@@ -67,6 +67,26 @@ static void what_is_no_address_of_a_server_is_refused(void **state)
     harness_stderr_end();
 }
 
+static void what_is_wrong_with_an_address_is_named(void **state)
+{
+    (void)state;
+    harness_stderr_begin();
+    assert_null(check("http://localhost:99999/v1", false, false));
+    assert_non_null(strstr(harness_stderr_end(), "the port 99999"));
+    harness_stderr_begin();
+    assert_null(check("https://me:hunter2@host:port/v1", true, false));
+    const char *said = harness_stderr_end();
+    assert_null(strstr(said, "hunter2"));
+    assert_non_null(strstr(said, "the port "));
+    harness_stderr_begin();
+    assert_null(check("http://me:hunt/er2@host/v1", false, false));
+    said = harness_stderr_end();
+    assert_null(strstr(said, "hunt"));
+    harness_stderr_begin();
+    assert_null(check("http://[::1]:0x50/v1", false, false));
+    assert_non_null(strstr(harness_stderr_end(), "the port 0x50"));
+}
+
 static void an_address_with_a_password_is_refused_and_not_repeated(void **state)
 {
     (void)state;
@@ -105,6 +125,29 @@ a_key_leaves_the_environment_and_the_process_is_closed_to_others(void **state)
     key_forget(&key);
     assert_int_equal(key_take("MINOS_TEST_KEY", &key), ST_OK); // a new goal
     assert_string_equal(key.text, "sk-abcdefgh");
+}
+
+static void white_space_around_a_key_is_not_of_it(void **state)
+{
+    struct key key;
+
+    (void)state;
+    setenv("MINOS_PADDED_KEY", " \tsk-abcd1234 \r\n", 1);
+    const char *value = getenv("MINOS_PADDED_KEY");
+    const size_t len = strlen(value);
+    assert_int_equal(key_take("MINOS_PADDED_KEY", &key), ST_OK);
+    assert_string_equal(key.text, "sk-abcd1234");
+    for (size_t i = 0; i < len; i++) {
+        assert_int_equal(value[i], 0);
+    }
+    setenv("MINOS_EMPTY_KEY", " \n", 1);
+    harness_stderr_begin();
+    assert_int_equal(key_take("MINOS_EMPTY_KEY", &key), ST_INVALID);
+    assert_non_null(strstr(harness_stderr_end(), "MINOS_EMPTY_KEY"));
+    setenv("MINOS_TWO_KEYS", "sk-a sk-b", 1);
+    harness_stderr_begin();
+    assert_int_equal(key_take("MINOS_TWO_KEYS", &key), ST_INVALID);
+    assert_non_null(strstr(harness_stderr_end(), "a blank"));
 }
 
 static void a_named_key_must_be_there_and_the_usual_one_need_not(void **state)
@@ -193,10 +236,12 @@ int main(void)
         cmocka_unit_test(the_endpoint_is_put_behind_the_address_once),
         cmocka_unit_test(a_key_does_not_cross_a_network_in_the_open),
         cmocka_unit_test(what_is_no_address_of_a_server_is_refused),
+        cmocka_unit_test(what_is_wrong_with_an_address_is_named),
         cmocka_unit_test(an_address_with_a_password_is_refused_and_not_repeated),
         cmocka_unit_test(what_is_shown_of_an_address_has_no_query),
         cmocka_unit_test(
             a_key_leaves_the_environment_and_the_process_is_closed_to_others),
+        cmocka_unit_test(white_space_around_a_key_is_not_of_it),
         cmocka_unit_test(a_named_key_must_be_there_and_the_usual_one_need_not),
         cmocka_unit_test(a_key_is_scrubbed_wherever_it_stands),
         cmocka_unit_test(what_the_options_lack_is_said_before_anything_begins),

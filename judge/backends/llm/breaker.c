@@ -2,7 +2,7 @@
 
 void breaker_init(struct breaker *b)
 {
-    *b = (struct breaker){.pause_ms = BREAKER_FIRST_MS};
+    *b = (struct breaker){.state = BREAKER_CLOSED};
 }
 
 enum breaker_state breaker_look(struct breaker *b, uint64_t now_ms)
@@ -40,7 +40,7 @@ void breaker_succeeded(struct breaker *b)
     b->state = BREAKER_CLOSED;
     b->probing = false;
     b->failures = 0;
-    b->pause_ms = BREAKER_FIRST_MS;
+    b->pause_ms = 0;
 }
 
 static void open_for(struct breaker *b, uint64_t now_ms, uint64_t ms)
@@ -52,7 +52,17 @@ static void open_for(struct breaker *b, uint64_t now_ms, uint64_t ms)
     b->opened++;
 }
 
-void breaker_failed(struct breaker *b, uint64_t now_ms, uint64_t at_least_ms)
+/* The next pause: the first, or the last one doubled, within its bounds. */
+static uint64_t pause_after(uint64_t last_ms, bool away)
+{
+    const uint64_t first = away ? BREAKER_AWAY_FIRST_MS : BREAKER_FIRST_MS;
+    const uint64_t most = away ? BREAKER_AWAY_MOST_MS : BREAKER_MOST_MS;
+    const uint64_t twice = 2 * last_ms;
+
+    return twice < first ? first : twice < most ? twice : most;
+}
+
+void breaker_failed(struct breaker *b, uint64_t now_ms, uint64_t at_least_ms, bool away)
 {
     const bool probe = breaker_look(b, now_ms) == BREAKER_HALF_OPEN && b->probing;
 
@@ -63,10 +73,7 @@ void breaker_failed(struct breaker *b, uint64_t now_ms, uint64_t at_least_ms)
     if (!probe && b->failures < BREAKER_FAILURES) {
         return;
     }
-    if (probe) {
-        b->pause_ms =
-            b->pause_ms * 2 < BREAKER_MOST_MS ? b->pause_ms * 2 : BREAKER_MOST_MS;
-    }
+    b->pause_ms = pause_after(b->pause_ms, away);
     open_for(b, now_ms, at_least_ms > b->pause_ms ? at_least_ms : b->pause_ms);
 }
 

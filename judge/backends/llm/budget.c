@@ -14,12 +14,11 @@
 enum {
     HOUR_MS = 3600000,
     LOOK_MS = 5000, // between two looks into the file of a budget that is used up
-    BLOCK_SHARE = 64,
+    BLOCK_SHARE = 64,    // a block is at most so much of its limit,
+    BLOCK_REQUESTS = 64, // and worth so many requests: it is what a crash may lose
     FILE_MOST = 4096
 };
 
-/* A block is a 64th of its limit, but no more than this: it is what a crash may lose. */
-static const struct budget_amount block_most = {.of = {64, 65536, 1000000}};
 static const char *const names[BUDGET_KINDS] = {"requests", "tokens", "micro"};
 
 /* As in the file: used, or reserved by somebody who may yet use it. */
@@ -217,15 +216,14 @@ void budget_close(struct budget *b)
 
 /* How much more a block takes so that `need` fits in what is left; false: over the limit. */
 static bool block_of(int64_t left, uint64_t need, uint64_t used, uint64_t limit,
-                     uint64_t most, uint64_t *block)
+                     uint64_t *block)
 {
     const uint64_t room = limit == UINT64_MAX ? UINT64_MAX
                           : limit > used      ? limit - used
                                               : 0;
-    // Where nothing is limited the block is what is written down at a time, no more.
-    const uint64_t share = limit == UINT64_MAX          ? 16 * most
-                           : limit / BLOCK_SHARE < most ? limit / BLOCK_SHARE
-                                                        : most;
+    // As small where nothing is limited: the next start may set a limit.
+    const uint64_t most = BLOCK_REQUESTS * need;
+    const uint64_t share = limit / BLOCK_SHARE < most ? limit / BLOCK_SHARE : most;
     const uint64_t lacks = left >= 0 && (uint64_t)left >= need ? 0
                            : left < 0                          ? need + (uint64_t)-left
                                                                : need - (uint64_t)left;
@@ -258,15 +256,17 @@ static enum status take_blocks(struct budget *b, const struct budget_amount *nee
     }
     for (int k = 0; k < BUDGET_KINDS; k++) {
         *reached = (struct budget_reached){.kind = (enum budget_kind)k,
-                                           .limit = b->limits.all.of[k]};
+                                           .limit = b->limits.all.of[k],
+                                           .used = u.all.of[k]};
         if (!block_of(b->left[k], need->of[k], u.all.of[k], b->limits.all.of[k],
-                      block_most.of[k], &all[k])) {
+                      &all[k])) {
             return ST_FULL;
         }
         reached->hourly = true;
         reached->limit = b->limits.hour.of[k];
+        reached->used = u.hour.of[k];
         if (!block_of(b->hour_left[k], need->of[k], u.hour.of[k], b->limits.hour.of[k],
-                      block_most.of[k], &hourly[k])) {
+                      &hourly[k])) {
             return ST_FULL;
         }
     }

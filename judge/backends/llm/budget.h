@@ -3,7 +3,8 @@
 /* Budgets of requests, tokens and money, in all and per hour of the calendar, of all
  * llm judges of a run together. What a request may use is reserved before it is sent, out
  * of a block that was written down in a file before: after a crash the file says at least
- * what was used, and at most a block per judge more. Threads: one per struct; several
+ * what was used, and at most a block per judge more, which is worth 64 requests or a 64th
+ * of the limit, whichever is less. Threads: one per struct; several
  * processes share the file under its lock. */
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ struct budget_reached {
     enum budget_kind kind;
     bool hourly;
     uint64_t limit;
+    uint64_t used; // or reserved, as the file has it
 };
 
 struct budget;

@@ -18,20 +18,33 @@ static struct {
     struct key key;
 } kept;
 
-static bool is_printable(const char *text)
+static bool is_printable(const char *text, size_t len)
 {
-    for (; *text != '\0'; text++) {
-        if (*text <= ' ' || *text > '~') {
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] <= ' ' || text[i] > '~') {
             return false;
         }
     }
     return true;
 }
 
+/* Without the white space around it, of which copying leaves some. */
+static const char *trimmed(const char *value, size_t *len)
+{
+    static const char white[] = " \t\r\n\v\f";
+
+    value += strspn(value, white);
+    for (*len = strlen(value); *len > 0 && strchr(white, value[*len - 1]) != NULL;
+         --*len) {
+    }
+    return value;
+}
+
 enum status key_take(const char *name, struct key *out)
 {
     const char *variable = name[0] != '\0' ? name : usual;
     char *value;
+    size_t len = 0;
 
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (kept.taken && strcmp(kept.name, variable) == 0) {
@@ -40,25 +53,28 @@ enum status key_take(const char *name, struct key *out)
     }
     *out = (struct key){.len = 0};
     value = getenv(variable);
-    if (value == NULL || value[0] == '\0') {
+    const char *text = value != NULL ? trimmed(value, &len) : "";
+    if (len == 0) {
         if (name[0] == '\0') {
             return ST_OK;
         }
-        LOG_ERROR("LLM-KEY", "--llm-key-env names %s, which is not set; export it",
+        LOG_ERROR("LLM-KEY", "--llm-key-env names %s, which is not set or empty; "
+                  "export it",
                   name);
         return ST_INVALID;
     }
-    if (strlen(value) > KEY_MAX || !is_printable(value)) {
+    if (len > KEY_MAX || !is_printable(text, len)) {
         LOG_ERROR("LLM-KEY",
                   "the key in %s holds a blank or a control byte, or is longer than "
                   "4096 bytes",
                   variable);
         return ST_INVALID;
     }
-    out->len = strlen(value);
-    memcpy(out->text, value, out->len + 1);
+    out->len = len;
+    memcpy(out->text, text, len);
+    out->text[len] = '\0';
     // The environment of a process can be read by others of the same user.
-    memset(value, 0, out->len);
+    memset(value, 0, strlen(value));
     kept.taken = text_format(kept.name, sizeof(kept.name), "%s", variable);
     kept.key = *out;
     return ST_OK;

@@ -21,6 +21,7 @@ enum {
     THOUGHTS_TOKENS = 512, // --llm-max-tokens 0: with reasoning, and without
     WORD_TOKENS = 64,
     PROBE_MS = 60000,
+    DEADLINE_S = 120, // unless --judge-deadline says
     REPORT_MS = 60000
 };
 
@@ -220,6 +221,8 @@ static void start_traffic(struct llm *l, const struct judge_setup *setup,
         .max_tokens = max_tokens(o),
         .temperature = temperature(o),
         .timeout_ms = (uint64_t)(o->llm_timeout * 1000),
+        .deadline_ms =
+            (uint64_t)((o->deadline > 0 ? o->deadline : DEADLINE_S) * 1000),
         .prices = {.in = o->llm_price_in, .out = o->llm_price_out}};
     // A few more than are in flight: the next ones are there when an answer comes.
     const int busy = ((int)o->llm_inflight + shots - 1) / shots;
@@ -431,7 +434,7 @@ static struct hash128 llm_prompt(const void *self)
 const struct judge_backend llm_backend = {.name = "llm",
                                           .can_rate = true,
                                           .can_order = true,
-                                          .deadline_s = 120,
+                                          .deadline_s = DEADLINE_S,
                                           .check = llm_check,
                                           .open = llm_open,
                                           .close = llm_close,

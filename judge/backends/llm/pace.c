@@ -45,6 +45,15 @@ uint64_t pace_wait_ms(struct pace *p, uint32_t tokens, uint64_t now_ms)
     return a > b ? a : b;
 }
 
+double pace_within(const struct pace *p, double tokens, uint64_t ms)
+{
+    const double requests = p->requests.most > 0 ? p->requests.per_ms : INFINITY;
+    const double of_tokens =
+        p->tokens.most > 0 && tokens > 0 ? p->tokens.per_ms / tokens : INFINITY;
+
+    return (double)ms * fmin(requests, of_tokens);
+}
+
 void pace_take(struct pace *p, uint32_t tokens)
 {
     p->requests.level -= 1;

@@ -20,6 +20,8 @@ struct pace {
 void pace_init(struct pace *p, double requests, double tokens, uint64_t now_ms);
 /* Milliseconds until a request of so many tokens may go; 0 = now. */
 uint64_t pace_wait_ms(struct pace *p, uint32_t tokens, uint64_t now_ms);
+/* How many requests of so many tokens may go within so long, in the long run. */
+double pace_within(const struct pace *p, double tokens, uint64_t ms);
 void pace_take(struct pace *p, uint32_t tokens);
 /* It used so many tokens and not as many as were taken. */
 void pace_settle(struct pace *p, uint32_t taken, uint32_t used);

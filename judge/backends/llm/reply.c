@@ -274,7 +274,7 @@ static void take_body(struct traffic *t, struct inquiry *q, struct shot *s,
         const struct reading bad = again(VERDICT_UNPARSEABLE);
         settle(t, q, s, &used, true);
         say_why(t, q, r, why);
-        breaker_failed(&t->breaker, clock_ms(t->clock), 0);
+        breaker_failed(&t->breaker, clock_ms(t->clock), 0, false);
         ask_again(t, q, s, &bad);
         return;
     }
@@ -320,7 +320,8 @@ void reply_take(struct traffic *t, struct inquiry *q, struct shot *s,
     } else if (reading.healthy) {
         breaker_succeeded(&t->breaker);
     } else {
-        breaker_failed(&t->breaker, now, reading.wait_ms);
+        breaker_failed(&t->breaker, now, reading.wait_ms,
+                       r->end == HTTP_UNREACHABLE);
     }
     if (reading.next == NEXT_AGAIN) {
         ask_again(t, q, s, &reading);

@@ -12,7 +12,11 @@ enum {
     MARGIN_MS = 30, // before a deadline, so that the verdict still says what it cost
     PROMPT_TOKENS = 700, // of a first request, whose length nobody knows yet
     STUCK_MS = 5000,
-    CHOICES_MOST = 32
+    CHOICES_MOST = 32,
+    ROOM_AGAIN = 16,           // requests: a budget with so much room is a new state
+    SILENCE_MS = 10000,        // without an answer, until it is said
+    SILENCE_AGAIN_MS = 300000, // between two such words: some servers are slow
+    PACE_SHARE = 2 // of a deadline, how much of what limits let through is asked for
 };
 
 void traffic_open(struct traffic *t, const struct traffic_options *o,
@@ -37,6 +41,7 @@ void traffic_open(struct traffic *t, const struct traffic_options *o,
     for (int i = 0; i < t->inquiries; i++) {
         t->inquiry[i].shot = &t->shots[(size_t)i * SHOTS_MAX];
     }
+    t->quiet_ms = now;
     breaker_init(&t->breaker);
     pace_init(&t->pace, p->requests_a_minute, p->tokens_a_minute, now);
     rng_init_stream(&t->rng, &stream);
@@ -154,26 +159,31 @@ static char *write_body(struct traffic *t, const struct inquiry *q,
     return openai_write(&r, text_bytes);
 }
 
-/* Asks nothing more where the budget is used up, and says so once for each limit. */
-static void take_full(struct traffic *t, const struct budget_reached *reached)
+/* Says so once, until there is room for more than what requests under way give back. */
+static void tell_full(struct traffic *t)
 {
     static const char *const what[BUDGET_KINDS] = {"requests", "tokens", "money"};
-    const bool known = t->full && t->reached.kind == reached->kind &&
-                       t->reached.hourly == reached->hourly;
+    const struct budget_reached *r = &t->reached, *told = &t->reached_told;
 
-    t->full = true;
-    t->reached = *reached;
-    if (known) {
+    if (t->full_told && told->kind == r->kind && told->hourly == r->hourly) {
         return;
     }
-    const double limit =
-        (double)reached->limit * (reached->kind == BUDGET_MICRO ? 1e-6 : 1);
-    LOG_WARN(
-        "LLM-BUDGET",
-        "the budget of %s%s, %.10g, has no room for another question: asks nothing "
-        "%s; training goes on",
-        what[reached->kind], reached->hourly ? " an hour" : "", limit,
-        reached->hourly ? "until the next hour" : "more");
+    t->full_told = true;
+    t->reached_told = *r;
+    const double unit = r->kind == BUDGET_MICRO ? 1e-6 : 1;
+    LOG_WARN("LLM-BUDGET",
+             "the budget of %s%s, %.10g, has no room for another question (%.10g are "
+             "used): asks nothing %s",
+             what[r->kind], r->hourly ? " an hour" : "", (double)r->limit * unit,
+             (double)r->used * unit, r->hourly ? "until the next hour" : "more");
+}
+
+static void take_room(struct traffic *t)
+{
+    t->full = false;
+    if (t->full_told && budget_room(t->budget, &t->typical) >= ROOM_AGAIN) {
+        t->full_told = false;
+    }
 }
 
 /* Everything that may hold a request back; true: reserved, and it must be sent. */
@@ -194,10 +204,11 @@ static bool may_send(struct traffic *t, const struct tokens *expected,
     t->typical = *need;
     switch (budget_reserve(t->budget, need, clock_wall_ms(), &reached)) {
     case ST_OK:
-        t->full = false;
+        take_room(t);
         break;
     case ST_FULL:
-        take_full(t, &reached);
+        t->full = true;
+        t->reached = reached;
         return false;
     case ST_AGAIN:
         return false;
@@ -290,7 +301,9 @@ static bool send_what_may(struct traffic *t)
     while ((s = next_shot(t, &q, &waiting)) != NULL &&
            (handle = http_idle(t->http)) >= 0) {
         if (!send_shot(t, q, s, handle)) {
-            if (t->full) {
+            // What is under way may give some of its reservation back.
+            if (t->full && http_in_flight(t->http) == 0) {
+                tell_full(t);
                 end_unaffordable(t);
             }
             break;
@@ -332,11 +345,33 @@ static void tell_breaker(struct traffic *t)
     t->told = state;
 }
 
+/* A server that hangs shows nowhere before the first time-out. */
+static void tell_silence(struct traffic *t)
+{
+    const uint64_t now = clock_ms(t->clock);
+    const int waiting = http_in_flight(t->http);
+
+    if (waiting == 0) {
+        t->quiet_ms = now;
+    } else if (!t->silent && now - t->quiet_ms >= SILENCE_MS) {
+        t->silent = true;
+        if (t->silence_told_ms == 0 || now - t->silence_told_ms >= SILENCE_AGAIN_MS) {
+            t->silence_told_ms = now;
+            LOG_WARN("LLM-SILENCE",
+                     "the server has answered nothing for %d s, %d requests wait; each "
+                     "is given %.0f s",
+                     SILENCE_MS / 1000, waiting, (double)t->options.timeout_ms * 1e-3);
+        }
+    }
+}
+
 bool traffic_turn(struct traffic *t)
 {
     struct http_result r;
 
     while (http_next(t->http, &r)) {
+        t->quiet_ms = clock_ms(t->clock);
+        t->silent = t->silent && r.end != HTTP_DONE;
         const struct owner o = t->owner[r.handle];
         CHECK(o.inquiry != NULL);
         t->owner[r.handle] = (struct owner){NULL, NULL};
@@ -348,6 +383,7 @@ bool traffic_turn(struct traffic *t)
     end_late(t);
     const bool waiting = send_what_may(t);
     tell_breaker(t);
+    tell_silence(t);
     return waiting || http_in_flight(t->http) > 0;
 }
 
@@ -359,22 +395,41 @@ static bool open_for_questions(struct traffic *t)
     if (now < t->stuck_until_ms || breaker_look(&t->breaker, now) != BREAKER_CLOSED) {
         return false;
     }
-    if (!budget_has_room(t->budget, &t->typical, clock_wall_ms(), &reached)) {
-        take_full(t, &reached);
-        return false;
+    if (budget_has_room(t->budget, &t->typical, clock_wall_ms(), &reached)) {
+        take_room(t);
+        return true;
     }
-    t->full = false;
-    return true;
+    t->full = true;
+    t->reached = reached;
+    if (http_in_flight(t->http) > 0) {
+        return true; // for those that are held
+    }
+    tell_full(t);
+    return false;
+}
+
+/* What the limits by the minute let through within half of a deadline: the other half is
+ * for what must be sent again. */
+static uint32_t paced(const struct traffic *t, uint64_t shots, uint32_t most)
+{
+    const double n = pace_within(&t->pace, (double)t->typical.of[BUDGET_TOKENS],
+                                 t->options.deadline_ms) /
+                     (PACE_SHARE * (double)shots);
+
+    return n < 1 ? 1 : n < most ? (uint32_t)n : most;
 }
 
 uint32_t traffic_room(struct traffic *t, uint32_t most)
 {
+    const uint64_t shots =
+        (uint64_t)t->options.votes * (prompt_style_of(t->prompt) >= STYLE_PAIR ? 2 : 1);
     uint64_t unsent = 0, held = 0;
 
     if (!open_for_questions(t)) {
         return 0;
     }
     const uint64_t room = budget_room(t->budget, &t->typical);
+    most = paced(t, shots, most);
     if (room == UINT64_MAX) {
         return most;
     }
@@ -385,8 +440,6 @@ uint32_t traffic_room(struct traffic *t, uint32_t most)
             unsent += q->shot[k].state == SHOT_READY;
         }
     }
-    const uint64_t shots =
-        (uint64_t)t->options.votes * (prompt_style_of(t->prompt) >= STYLE_PAIR ? 2 : 1);
     const uint64_t more = room > unsent ? (room - unsent) / shots : 0;
     return held + more < most ? (uint32_t)(held + more) : most;
 }

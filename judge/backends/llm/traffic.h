@@ -29,6 +29,7 @@ struct traffic_options {
     int votes, in_flight, retries, max_tokens;
     double temperature;
     uint64_t timeout_ms;
+    uint64_t deadline_ms; // of a question
     struct prices prices;
 };
 
@@ -63,9 +64,12 @@ struct traffic {
     struct owner *owner; // (in_flight): of each handle
     struct text_buf system, user, schema;
     struct budget_amount typical; // of the last request
-    // A limit of the budget stands in the way.
-    bool full;
-    struct budget_reached reached;
+    // A limit of the budget stands in the way; told: and that was said.
+    bool full, full_told;
+    struct budget_reached reached, reached_told;
+    uint64_t quiet_ms; // no answer came since, though one is waited for
+    uint64_t silence_told_ms;
+    bool silent; // and that was said
     uint64_t stuck_until_ms; // the budget's file could not be written
     enum breaker_state told;
     struct traffic_counters counters;
@@ -95,8 +99,9 @@ void traffic_begin(struct traffic *t, struct inquiry *q,
 struct inquiry *traffic_find(struct traffic *t, uint64_t question);
 /* Forgets it; what is in flight is cancelled, and counted as paid. */
 void traffic_drop(struct traffic *t, struct inquiry *q);
-/* How many questions may be held, up to `most`: none while the breaker is open, and no
- * more than the budgets have room for. */
+/* How many questions may be held, up to `most`: none while the breaker is open, no more
+ * than the budgets have room for, and no more than limits by the minute let through well
+ * within a deadline. */
 uint32_t traffic_room(struct traffic *t, uint32_t most);
 
 #endif

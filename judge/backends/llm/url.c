@@ -92,6 +92,40 @@ static void set_path(CURLU *u, const char *endpoint)
     CHECK(curl_url_set(u, CURLUPART_PATH, whole, 0) == CURLUE_OK);
 }
 
+/* The text behind the host's colon; false: there is none. */
+static bool port_of(const char *base, char *port, size_t size)
+{
+    const char *from = strstr(base, "://") + 3, *end = from + strcspn(from, "/?#");
+
+    for (const char *c = from; c < end; c++) {
+        from = *c == '@' || *c == ']' ? c + 1 : from;
+    }
+    const char *colon = memchr(from, ':', (size_t)(end - from));
+    return colon != NULL && text_format(port, size, "%.*s", (int)(end - colon - 1),
+                                        colon + 1);
+}
+
+/* It may hold a password: of what cannot be read the scheme alone is repeated. */
+static enum status refuse_unread(const char *base)
+{
+    const char *scheme =
+        strncmp(base, "https", 5) == 0 ? "https://..." : "http://...";
+    char port[32], why[128];
+    int64_t number;
+
+    if (port_of(base, port, sizeof(port)) && port[0] != '\0' &&
+        !text_to_i64(port, 1, 65535, &number)) {
+        // Of a password with a slash the first half would stand there.
+        text_format(why, sizeof(why),
+                    "--llm-url: the port %s%sis not a number from 1 to 65535",
+                    strchr(base, '@') == NULL ? port : "",
+                    strchr(base, '@') == NULL ? " " : "");
+        return refuse(scheme, why);
+    }
+    return refuse(
+        scheme, "--llm-url cannot be read as an address, or is longer than 512 bytes");
+}
+
 enum status url_check(const char *base, const char *endpoint, bool has_key,
                       bool allow_http, struct url *out)
 {
@@ -107,10 +141,7 @@ enum status url_check(const char *base, const char *endpoint, bool has_key,
     CHECK(u != NULL);
     if (strlen(base) > URL_MAX / 2 ||
         curl_url_set(u, CURLUPART_URL, base, 0) != CURLUE_OK) {
-        // It may hold a password: the scheme alone is repeated.
-        st = refuse(
-            strncmp(base, "https", 5) == 0 ? "https://..." : "http://...",
-            "--llm-url cannot be read as an address, or is longer than 512 bytes");
+        st = refuse_unread(base);
     } else {
         st = check_parts(u, has_key, allow_http, out);
     }

@@ -9,6 +9,7 @@
 #include "actor/options.h"
 #include "actor/tools.h"
 #include "common/base/clock.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/mpijob.h"
@@ -97,8 +98,6 @@ int main(int argc, char **argv)
 {
     const char *tool = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
 
-    if (tool == NULL) {
-        return play_for_a_run(argc, argv);
-    }
-    return tools_main(tool, argc - 1, argv + 1);
+    return file_end_stdout(tool == NULL ? play_for_a_run(argc, argv)
+                                        : tools_main(tool, argc - 1, argv + 1));
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "common/base/file.h"
 #include "judge/backends/llm/show_prompt.h"
 #include "judge/check/check_main.h"
 #include "judge/judge.h"
@@ -8,11 +9,10 @@
  * its backend. */
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "prompt") == 0) {
-        return show_prompt_main(argc - 1, argv + 1);
-    }
-    if (argc > 1 && strcmp(argv[1], "judge-check") == 0) {
-        return check_main(argc - 1, argv + 1);
-    }
-    return judge_main(NULL, argc, argv);
+    const char *word = argc > 1 ? argv[1] : "";
+
+    return file_end_stdout(
+        strcmp(word, "prompt") == 0        ? show_prompt_main(argc - 1, argv + 1)
+        : strcmp(word, "judge-check") == 0 ? check_main(argc - 1, argv + 1)
+                                           : judge_main(NULL, argc, argv));
 }

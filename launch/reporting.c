@@ -56,7 +56,7 @@ int reporting_main(int argc, char **argv)
     const enum run_state state = runstate_of(o.run_dir);
     if (o.json) {
         print_json(o.run_dir, runstate_name(state));
-        return EXIT_DONE;
+        return file_end_stdout(EXIT_DONE);
     }
     printf("%s: %s\n", o.run_dir, runstate_name(state));
     if (progress_line(o.run_dir, line, sizeof(line))) {
@@ -65,5 +65,5 @@ int reporting_main(int argc, char **argv)
     if (state == RUN_RUNNING) {
         print_address(o.run_dir);
     }
-    return EXIT_DONE;
+    return file_end_stdout(EXIT_DONE);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mpijob.h"
 #include "common/base/stop.h"
@@ -77,10 +78,11 @@ int main(int argc, char **argv)
 {
     const char *tool = argc > 1 ? argv[1] : "";
 
-    return strcmp(tool, "audit") == 0    ? audit_main(argc - 1, argv + 1)
-           : strcmp(tool, "ledger") == 0 ? ledger_main(argc - 1, argv + 1)
-           : strcmp(tool, "label") == 0  ? label_main(argc - 1, argv + 1)
-           : strcmp(tool, "labels") == 0 ? start_ledger_check_main(argc - 1, argv + 1)
-           : strcmp(tool, "bench") == 0  ? learner_bench(argc - 1, argv + 1)
-                                         : learn(argc, argv);
+    return file_end_stdout(
+        strcmp(tool, "audit") == 0    ? audit_main(argc - 1, argv + 1)
+        : strcmp(tool, "ledger") == 0 ? ledger_main(argc - 1, argv + 1)
+        : strcmp(tool, "label") == 0  ? label_main(argc - 1, argv + 1)
+        : strcmp(tool, "labels") == 0 ? start_ledger_check_main(argc - 1, argv + 1)
+        : strcmp(tool, "bench") == 0  ? learner_bench(argc - 1, argv + 1)
+                                      : learn(argc, argv));
 }

@@ -269,6 +269,17 @@ enum status file_lock(const char *path, int *fd)
     return ST_OK;
 }
 
+int file_end_stdout(int code)
+{
+    errno = 0;
+    if ((fflush(stdout) == 0 && ferror(stdout) == 0) || code != 0) {
+        return code;
+    }
+    fprintf(stderr, "cannot write all of it to standard output, %s\n",
+            errno != 0 ? strerror(errno) : "an earlier write failed");
+    return EXIT_FAILED;
+}
+
 uint64_t file_free_bytes(const char *path)
 {
     struct statvfs fs;

@@ -28,6 +28,9 @@ bool file_on_network(const char *path, const char **kind);
 /* Takes an exclusive flock on path (made if missing). ST_AGAIN: another holds it.
  * Close *fd to let go. */
 MUST_USE enum status file_lock(const char *path, int *fd);
+/* For the end of a main(): what was printed got there, else says so on stderr and turns
+ * `code` 0 into 1. */
+int file_end_stdout(int code);
 uint64_t file_free_bytes(const char *path); // of its file system
 
 #endif

@@ -1,8 +1,11 @@
 /* `minos ledger`: what judges said, for people and other programs. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/option.h"
 #include "learner/store/audit.h"
@@ -59,8 +62,22 @@ struct ledger_command {
     struct ledger_filter filter;
     struct text_buf line;
     FILE *to;
+    const char *to_name;
+    int error; // errno of a write that failed, 0: none did
     uint64_t found;
 };
+
+/* All that was written lies on disk, or it is said that it does not. */
+static enum status end_writing(struct ledger_command *c)
+{
+    if (c->error == 0 && fflush(c->to) == 0 && ferror(c->to) == 0 &&
+        (c->to == stdout || fsync(fileno(c->to)) == 0)) {
+        return ST_OK;
+    }
+    LOG_ERROR("LEDGER-WRITE", "cannot write all of it to %s, %s", c->to_name,
+              strerror(c->error != 0 ? c->error : errno));
+    return ST_IO;
+}
 
 /* ---- list, grep ---- */
 
@@ -100,7 +117,10 @@ static bool show(void *ctx, const struct ledger_entry *e)
             print_entry(c, e);
         }
     }
-    return !ferror(c->to);
+    if (ferror(c->to)) {
+        c->error = errno; // of the write just now
+    }
+    return c->error == 0;
 }
 
 static enum status read_filter(struct ledger_command *c)
@@ -166,6 +186,7 @@ static enum status run_list(struct ledger_command *c)
         }
         st = scan(c, s, show, c);
     }
+    st = st == ST_OK ? end_writing(c) : st;
     ledger_source_close(s);
     ledger_filter_release(&c->filter);
     return st;
@@ -191,34 +212,54 @@ static enum status run_stats(struct ledger_command *c)
     if (st == ST_OK) {
         (c->o.json ? ledger_stats_json : ledger_stats_print)(stats, &c->line);
         fputs(c->line.data, c->to);
+        st = end_writing(c);
     }
     ledger_source_close(s);
     ledger_stats_free(stats);
     return st;
 }
 
+/* Beside its name, which it gets when it is whole. */
+static enum status export_to(struct ledger_command *c, const char *part)
+{
+    c->to = fopen(part, "we");
+    if (c->to == NULL) {
+        fprintf(stderr, "--out: cannot make %s, %s\n", part, strerror(errno));
+        c->to = stdout;
+        return ST_INVALID;
+    }
+    c->to_name = part;
+    enum status st = run_list(c);
+    if (fclose(c->to) != 0 && st == ST_OK) {
+        LOG_ERROR("LEDGER-WRITE", "cannot write %s, %s", part, strerror(errno));
+        st = ST_IO;
+    }
+    c->to = stdout;
+    if (st == ST_OK && rename(part, c->o.out) != 0) {
+        LOG_ERROR("LEDGER-WRITE", "cannot rename %s to %s, %s", part, c->o.out,
+                  strerror(errno));
+        st = ST_IO;
+    }
+    if (st != ST_OK) {
+        (void)remove(part); // no half of a ledger
+    }
+    return st;
+}
+
 static enum status run_export(struct ledger_command *c)
 {
+    char part[OPTION_TEXT_MAX + 8];
+
     c->o.json = true;
     if (c->o.out[0] == '\0') {
         return run_list(c);
     }
-    c->to = fopen(c->o.out, "wxe");
-    if (c->to == NULL) {
-        fprintf(stderr, "--out: cannot make %s, or it is there already\n", c->o.out);
-        c->to = stdout;
+    if (file_exists(c->o.out)) {
+        fprintf(stderr, "--out: %s is there already\n", c->o.out);
         return ST_INVALID;
     }
-    enum status st = run_list(c);
-    if (fclose(c->to) != 0 && st == ST_OK) {
-        LOG_ERROR("LEDGER-EXPORT", "cannot write %s", c->o.out);
-        st = ST_IO;
-    }
-    c->to = stdout;
-    if (st != ST_OK) {
-        (void)remove(c->o.out); // no half of a ledger
-    }
-    return st;
+    (void)text_format(part, sizeof(part), "%s.part", c->o.out);
+    return export_to(c, part);
 }
 
 static enum status run_import(struct ledger_command *c)
@@ -330,6 +371,7 @@ int ledger_main(int argc, char **argv)
         return refuse_word(name);
     }
     c.to = stdout;
+    c.to_name = "standard output";
     if (read_options(&c, w, argc - 1, argv + 1) != ST_OK) {
         return EXIT_USAGE;
     }

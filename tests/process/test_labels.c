@@ -116,6 +116,7 @@ static void relabel_asks_everything_once_more_and_not_again(void **state)
     assert_true(summary("c", "questions_asked") == 12);
     assert_true(summary("c", "questions_duplicate") == 0);
     assert_true(stats("c", "duplicates") == 12);
+    assert_true(stats("c", "training") == 12);
     ends(0, train("c", "--env=bandit", "--steps=70000", NULL)); // relabel stays on
     assert_true(summary("c", "questions_asked") == 12);
     audit_balances("c");
@@ -227,6 +228,40 @@ static void ledgers_are_grepped_exported_imported_and_merged(void **state)
     assert_true(summary("g", "questions_asked") == 0);
 }
 
+static int shell(const char *command)
+{
+    return runner_run(dir, "/bin/sh", "-c", command, NULL);
+}
+
+static void what_cannot_be_written_is_an_error_and_no_half_of_a_ledger(void **state)
+{
+    static const char *const words[] = {"ledger list", "ledger grep", "ledger export",
+                                        "ledger stats", "audit"};
+    char command[4 * PATH_MAX_];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        text_format(command, sizeof(command), "exec %s %s --run-dir=%s/a >/dev/full",
+                    minos, words[i], dir);
+        ends(1, shell(command));
+        assert_non_null(strstr(runner_output(dir), "standard output, No space left"));
+    }
+    text_format(
+        command, sizeof(command),
+        "trap '' XFSZ; ulimit -f 1; exec %s ledger export %s/a --out=%s/h.jsonl", minos,
+        dir, dir);
+    ends(1, shell(command));
+    assert_non_null(strstr(runner_output(dir), "LEDGER-WRITE"));
+    assert_false(is_there("h.jsonl"));
+    assert_false(is_there("h.jsonl.part"));
+    text_format(command, sizeof(command),
+                "exec %s prompt --goal=treasure --style=binary >/dev/full", minos);
+    ends(1, shell(command));
+    text_format(command, sizeof(command), "exec %s status --run-dir=%s/a >/dev/full",
+                minos, dir);
+    ends(1, shell(command));
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -269,6 +304,7 @@ int main(int argc, char **argv)
         TEST(a_killed_labelling_asks_again_only_what_was_under_way),
         TEST(what_minos_label_cannot_use_is_told_at_once),
         TEST(ledgers_are_grepped_exported_imported_and_merged),
+        TEST(what_cannot_be_written_is_an_error_and_no_half_of_a_ledger),
     };
 
     if (argc > 1) {

@@ -118,8 +118,8 @@ static uint64_t in_file(const char *name)
     assert_int_equal(file_read(harness_path(dir, "judges/llm-used"), 4096, &text, &len),
                      ST_OK);
     text_format(line, sizeof(line), "\n%s ", name);
-    const char *at = strncmp(text, line + 1, strlen(line + 1)) == 0 ? text
-                                                                    : strstr(text, line);
+    const char *at =
+        strncmp(text, line + 1, strlen(line + 1)) == 0 ? text : strstr(text, line);
     assert_non_null(at);
     assert_int_equal(sscanf(at + (*at == '\n'), "%*s %llu", &value), 1);
     mem_free(text);

@@ -13,7 +13,7 @@
 
 enum {
     HOUR_MS = 3600000,
-    LOOK_MS = 5000, // between two looks into the file of a budget that is used up
+    LOOK_MS = 5000,      // between two looks into the file of a budget that is used up
     BLOCK_SHARE = 64,    // a block is at most so much of its limit,
     BLOCK_REQUESTS = 64, // and worth so many requests: it is what a crash may lose
     FILE_MOST = 4096

@@ -58,7 +58,8 @@ enum status key_take(const char *name, struct key *out)
         if (name[0] == '\0') {
             return ST_OK;
         }
-        LOG_ERROR("LLM-KEY", "--llm-key-env names %s, which is not set or empty; "
+        LOG_ERROR("LLM-KEY",
+                  "--llm-key-env names %s, which is not set or empty; "
                   "export it",
                   name);
         return ST_INVALID;

@@ -221,8 +221,7 @@ static void start_traffic(struct llm *l, const struct judge_setup *setup,
         .max_tokens = max_tokens(o),
         .temperature = temperature(o),
         .timeout_ms = (uint64_t)(o->llm_timeout * 1000),
-        .deadline_ms =
-            (uint64_t)((o->deadline > 0 ? o->deadline : DEADLINE_S) * 1000),
+        .deadline_ms = (uint64_t)((o->deadline > 0 ? o->deadline : DEADLINE_S) * 1000),
         .prices = {.in = o->llm_price_in, .out = o->llm_price_out}};
     // A few more than are in flight: the next ones are there when an answer comes.
     const int busy = ((int)o->llm_inflight + shots - 1) / shots;

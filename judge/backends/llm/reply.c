@@ -320,8 +320,7 @@ void reply_take(struct traffic *t, struct inquiry *q, struct shot *s,
     } else if (reading.healthy) {
         breaker_succeeded(&t->breaker);
     } else {
-        breaker_failed(&t->breaker, now, reading.wait_ms,
-                       r->end == HTTP_UNREACHABLE);
+        breaker_failed(&t->breaker, now, reading.wait_ms, r->end == HTTP_UNREACHABLE);
     }
     if (reading.next == NEXT_AGAIN) {
         ask_again(t, q, s, &reading);

@@ -101,15 +101,14 @@ static bool port_of(const char *base, char *port, size_t size)
         from = *c == '@' || *c == ']' ? c + 1 : from;
     }
     const char *colon = memchr(from, ':', (size_t)(end - from));
-    return colon != NULL && text_format(port, size, "%.*s", (int)(end - colon - 1),
-                                        colon + 1);
+    return colon != NULL &&
+           text_format(port, size, "%.*s", (int)(end - colon - 1), colon + 1);
 }
 
 /* It may hold a password: of what cannot be read the scheme alone is repeated. */
 static enum status refuse_unread(const char *base)
 {
-    const char *scheme =
-        strncmp(base, "https", 5) == 0 ? "https://..." : "http://...";
+    const char *scheme = strncmp(base, "https", 5) == 0 ? "https://..." : "http://...";
     char port[32], why[128];
     int64_t number;
 

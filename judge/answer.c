@@ -86,6 +86,12 @@ uint32_t answer_credits(const struct answer *a)
     return wanted < most ? wanted : most;
 }
 
+enum judge_pause answer_pause(const struct answer *a)
+{
+    return a->open && a->backend->pause != NULL ? a->backend->pause(a->self)
+                                                : PAUSE_UNSAID;
+}
+
 enum status answer_turn(struct answer *a)
 {
     a->turning = false;

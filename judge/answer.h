@@ -41,6 +41,7 @@ const char *answer_model(const struct answer *a);
 void answer_kinds(const struct answer *a, bool *rate, bool *order,
                   uint32_t *order_most);
 uint32_t answer_credits(const struct answer *a);
+enum judge_pause answer_pause(const struct answer *a); // why it wants none
 /* Lets the backend work; the statuses of its turn(), but ST_OK for ST_AGAIN. */
 MUST_USE enum status answer_turn(struct answer *a);
 /* Nobody waits for these questions any more: the backend forgets them too. */

@@ -112,6 +112,8 @@ struct judge_backend {
      * learner is told when it becomes 0, when it no longer is, and when it falls by
      * more than an eighth or doubles. */
     uint32_t (*credits)(const void *self);
+    /* Why credits() is 0: told with it, so that the run can say what it waits for. */
+    enum judge_pause (*pause)(const void *self);
     /* What it can do, known once it is open. Without it can_rate, can_order, K up to
      * 8. */
     void (*kinds)(const void *self, bool *rate, bool *order, uint32_t *order_most);

@@ -32,8 +32,9 @@ enum {
 /* What the last hello said of what may change. */
 struct told {
     struct hash128 prompt;
-    bool rate, order, idle; // idle: no questions are wanted
-    uint32_t order_most, credits;
+    bool rate, order;
+    uint32_t order_most, credits; // credits 0: no questions are wanted
+    enum judge_pause pause;
 };
 
 struct serve {
@@ -161,7 +162,7 @@ static struct told told_now(const struct serve *s)
     struct told t = {.prompt = answer_prompt(&s->answer),
                      .credits = answer_credits(&s->answer)};
 
-    t.idle = t.credits == 0;
+    t.pause = t.credits == 0 ? answer_pause(&s->answer) : PAUSE_UNSAID;
     answer_kinds(&s->answer, &t.rate, &t.order, &t.order_most);
     return t;
 }
@@ -169,10 +170,9 @@ static struct told told_now(const struct serve *s)
 static void send_hello(struct serve *s)
 {
     const struct told t = told_now(s);
-    const struct judge_backend *b = s->backend;
     const struct frame_header h = header_of(s, FRAME_JUDGE_HELLO);
     const struct msg_judge_hello hello = {
-        .name = bytes_text(b->name),
+        .name = bytes_text(s->backend->name),
         .model = bytes_text(answer_model(&s->answer)),
         .prompt_digest = t.prompt,
         .can_rate = t.rate,
@@ -180,10 +180,11 @@ static void send_hello(struct serve *s)
         .order_most = t.order_most,
         .deadline_ms = (uint32_t)(s->answer.deadline_ns / 1000000),
         .credits = t.credits,
-        .wants_truth = b->wants_truth,
+        .wants_truth = s->backend->wants_truth,
         .host = bytes_text(s->host),
         .pid = (uint64_t)getpid(),
-        .nonce = s->nonce};
+        .nonce = s->nonce,
+        .pause = (uint8_t)t.pause};
     const enum status st =
         send_frame(s, codec_encode_judge_hello(s->codec, &h, &hello));
 
@@ -200,7 +201,7 @@ static void tell_changes(struct serve *s)
 
     if (!hash_equal(now.prompt, old->prompt) || now.rate != old->rate ||
         now.order != old->order || now.order_most != old->order_most ||
-        now.idle != old->idle || now.credits > 2 * old->credits ||
+        now.pause != old->pause || now.credits > 2 * old->credits ||
         now.credits + old->credits / 8 < old->credits) {
         send_hello(s);
     }
@@ -446,7 +447,6 @@ static bool read_endpoint(const struct serve *s, char out[BUS_ENDPOINT_MAX])
 {
     char path[PATH_MAX_], *text;
     size_t len;
-    bool ok;
 
     if (s->options->learner[0] != '\0') {
         return text_format(out, BUS_ENDPOINT_MAX, "%s", s->options->learner);
@@ -455,7 +455,8 @@ static bool read_endpoint(const struct serve *s, char out[BUS_ENDPOINT_MAX])
         !file_exists(path) || file_read(path, 4096, &text, &len) != ST_OK) {
         return false;
     }
-    ok = text_format(out, BUS_ENDPOINT_MAX, "%s", text_trim(text)) && out[0] != '\0';
+    const bool ok =
+        text_format(out, BUS_ENDPOINT_MAX, "%s", text_trim(text)) && out[0] != '\0';
     mem_free(text);
     return ok;
 }

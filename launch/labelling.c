@@ -243,7 +243,7 @@ static enum status make(struct plan *p, int argc, char **argv)
 /* The end, for people; false where captions are left that may be asked yet. */
 static bool print_summary(const struct plan *p)
 {
-    char path[PATH_MAX_], end[32] = "", *json;
+    char path[PATH_MAX_], end[32] = "", state[64] = "", *json;
     double of = 0, labelled = 0, asked = 0, given_up = 0;
     size_t len;
 
@@ -253,6 +253,7 @@ static bool print_summary(const struct plan *p)
         return false;
     }
     jsonline_text(json, "end", end, sizeof(end));
+    jsonline_text(json, "asking_state", state, sizeof(state));
     jsonline_number(json, "captions_to_label", &of);
     jsonline_number(json, "labelled", &labelled);
     jsonline_number(json, "questions_asked", &asked);
@@ -262,16 +263,22 @@ static bool print_summary(const struct plan *p)
         "minos: %.0f of %.0f captions have labels, %.0f were refused or failed; asked "
         "%.0f questions now\n",
         labelled, of, given_up, asked);
-    const bool done = strcmp(end, "done") == 0, budget = strcmp(end, "budget") == 0;
-    if (!done) {
-        printf("minos: ended early, %s; the same again goes on\n",
-               budget                     ? "--label-budget is spent"
-               : strcmp(end, "idle") == 0 ? "no verdict came for too long"
-                                          : "as asked");
+    const bool done = strcmp(end, "done") == 0, budget = strcmp(end, "budget") == 0,
+               judges = strcmp(end, "judges' budget") == 0;
+    if (strcmp(end, "idle") == 0) {
+        printf("minos: ended early, no verdict came for %g s (asking: %s); the same "
+               "again goes on\n",
+               p->idle_seconds, state);
+    } else if (!done) {
+        printf("minos: ended early, %s; the same again goes on%s\n",
+               budget   ? "--label-budget is spent"
+               : judges ? "the judges' own budget is spent"
+                        : "as asked",
+               budget || judges ? " with a larger one" : "");
     }
     printf("minos: next:  minos train --labels-from=%s    minos ledger stats %s\n",
            p->run_dir, p->run_dir);
-    return done || budget || strcmp(end, "stopped") == 0;
+    return done || budget || judges || strcmp(end, "stopped") == 0;
 }
 
 int labelling_main(int argc, char **argv)

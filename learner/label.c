@@ -219,7 +219,7 @@ static enum status open_label(struct label *l)
     l->rings.to_io = ring_new(sizeof(struct to_io), RING_SLOTS);
     l->report = io_report_new();
     TRY(open_intake(l));
-    l->begin_ms = l->busy_ms = l->verdict_ms = clock_ms(l->clock);
+    l->begin_ms = l->busy_ms = l->verdict_ms = l->hopeful_ms = clock_ms(l->clock);
     LOG_INFO("LABEL-BEGIN", "%u captions of %s, goal %s; judges dial %s",
              label_captions_count(l->captions), l->own.captions, l->goal.name,
              l->listener.endpoint);

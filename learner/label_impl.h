@@ -14,7 +14,14 @@ struct label_options {
 };
 
 /* Why it ended. */
-enum label_end { END_NOT, END_DONE, END_BUDGET, END_IDLE, END_STOP };
+enum label_end {
+    END_NOT,
+    END_DONE,
+    END_BUDGET, // --label-budget
+    END_JUDGES, // their own budgets
+    END_IDLE,
+    END_STOP
+};
 
 struct label {
     struct label_options own;
@@ -34,9 +41,12 @@ struct label {
     struct io *io;
     struct io_counters told;
     uint64_t begin_ms, fed_ms, busy_ms, verdict_ms, second_ms;
-    uint64_t answers; // verdicts of this start, as told last
-    uint32_t next;    // caption to be handed over
-    uint32_t before;  // labels when this round over the captions began
+    uint64_t
+        hopeful_ms; // when a judge was last known to have a budget, or none was there
+    enum io_asking asking; // at the end, before judges were sent away
+    uint64_t answers;      // verdicts of this start, as told last
+    uint32_t next;         // caption to be handed over
+    uint32_t before;       // labels when this round over the captions began
     bool drained;
     enum label_end end;
 };

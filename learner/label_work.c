@@ -10,10 +10,12 @@ enum {
     FEED = 8192,      // captions handed over at a time
     FEED_MS = 500,    // at least, between: the counters come 5 times a second
     SETTLE_MS = 1000, // no caption waits for so long: none will
+    SPENT_MS = 5000,  // all judges have spent their budgets for so long: none comes
     STEP_MS = 20,
     SECOND_MS = 1000
 };
-static const char *const ends[] = {"", "done", "budget", "idle", "stopped"};
+static const char *const ends[] = {"",     "done",   "budget", "judges' budget",
+                                   "idle", "stopped"};
 
 /* ---- telling ---- */
 
@@ -65,6 +67,7 @@ static enum status write_summary(struct label *l)
     metrics_text(&m, "goal", l->goal.name);
     metrics_text(&m, "captions_of", l->own.captions);
     metrics_text(&m, "end", ends[l->end]);
+    metrics_text(&m, "asking_state", io_asking_name(l->asking));
     metrics_int(&m, "starts", l->dir.start);
     add_judging(l, &m);
     (void)metrics_end(&m);
@@ -128,23 +131,35 @@ static void end_round(struct label *l)
     l->next = 0;
 }
 
-static void look_around(struct label *l)
+static void take_counters(struct label *l, uint64_t now)
 {
-    const uint64_t now = clock_ms(l->clock);
     const struct io_counters *t = &l->told;
-    uint64_t answers = t->verdicts_late;
+    uint64_t answers = 0;
 
     io_report_get(l->report, &l->told);
+    answers = t->verdicts_late;
     for (int k = VERDICT_LABEL; k < VERDICT_KINDS; k++) {
         answers += t->verdicts[k];
     }
-    if (answers != l->answers || t->asking == IO_ASKING_BUDGET_HOUR) {
+    if (answers != l->answers || t->asking == IO_ASKING_BUDGET_HOUR ||
+        t->asking == IO_ASKING_JUDGES_HOUR) {
         l->answers = answers;
         l->verdict_ms = now;
     }
     if (t->questions_open > 0) {
         l->busy_ms = now;
     }
+    if (t->asking != IO_ASKING_JUDGES_BUDGET || t->questions_in_flight > 0) {
+        l->hopeful_ms = now;
+    }
+}
+
+static void look_around(struct label *l)
+{
+    const uint64_t now = clock_ms(l->clock);
+    const struct io_counters *t = &l->told;
+
+    take_counters(l, now);
     if (l->next < label_captions_count(l->captions) && t->questions_open < FEED &&
         now - l->fed_ms >= FEED_MS) {
         feed(l, now);
@@ -154,6 +169,8 @@ static void look_around(struct label *l)
         l->end = label_captions_labels(l->captions) < label_captions_count(l->captions)
                      ? END_BUDGET
                      : END_DONE;
+    } else if (now - l->hopeful_ms >= SPENT_MS) {
+        l->end = END_JUDGES;
     } else if (now - l->verdict_ms >= (uint64_t)(l->own.idle_seconds * 1e3)) {
         l->end = END_IDLE;
     } else if (l->next == label_captions_count(l->captions) &&
@@ -205,6 +222,7 @@ enum status label_work(struct label *l)
             look_around(l);
         }
     }
+    l->asking = (enum io_asking)l->told.asking;
     write_progress(l, "stopping");
     TRY(leave(l));
     LOG_INFO("LABEL-END",

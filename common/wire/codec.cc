@@ -200,7 +200,7 @@ extern "C" struct bytes codec_encode_judge_hello(struct codec *c,
                   w::CreateJudgeHello(b, SCHEMA, name, model, &prompt, m->can_rate,
                                       m->can_order, m->order_most, m->deadline_ms,
                                       m->credits, m->wants_truth, host, m->pid,
-                                      m->nonce));
+                                      m->nonce, static_cast<w::Pause>(m->pause)));
 }
 
 extern "C" struct bytes codec_encode_judge_welcome(struct codec *c,

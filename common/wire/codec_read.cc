@@ -306,6 +306,14 @@ extern "C" enum status codec_decode_weights(struct codec *c, struct bytes frame,
     return ST_OK;
 }
 
+/* A reason of a later version is none that we know; it says no more than its credits. */
+static uint8_t get_pause(const w::JudgeHello *m)
+{
+    const uint8_t pause = static_cast<uint8_t>(m->pause());
+
+    return m->credits() == 0 && pause < PAUSES ? pause : uint8_t{PAUSE_UNSAID};
+}
+
 extern "C" enum status codec_decode_judge_hello(struct codec *c, struct bytes frame,
                                                 struct msg_judge_hello *out)
 {
@@ -324,7 +332,8 @@ extern "C" enum status codec_decode_judge_hello(struct codec *c, struct bytes fr
                                       m->wants_truth(),
                                       get_text(m->host()),
                                       m->pid(),
-                                      m->nonce()};
+                                      m->nonce(),
+                                      get_pause(m)};
     TRY(checked(c, codec_check_judge_hello(&x)));
     *out = x;
     return ST_OK;

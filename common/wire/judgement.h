@@ -31,6 +31,15 @@ const char *verdict_kind_name(enum verdict_kind k);
 enum { ITEM_CAPTIONS_MAX = 8, QUESTIONS_PER_FRAME = 64 };
 enum { POSITION_UNKNOWN = -128 }; // of msg_verdict.position
 
+/* Why a judge wants no questions now; those that soonest end come first. */
+enum judge_pause {
+    PAUSE_UNSAID = 0,
+    PAUSE_SERVER = 1,
+    PAUSE_BUDGET_HOUR = 2,
+    PAUSE_BUDGET = 3,
+    PAUSES = 4
+};
+
 struct msg_judge_hello {
     struct bytes name;  // backend: "rule"
     struct bytes model; // "" where there is none
@@ -42,6 +51,8 @@ struct msg_judge_hello {
     bool wants_truth;
     struct bytes host;
     uint64_t pid, nonce;
+    uint8_t
+        pause; // enum judge_pause, where credits is 0; PAUSE_UNSAID what we do not know
 };
 
 struct msg_judge_welcome {

@@ -4,6 +4,18 @@
 
 #include "learner/intake/asking_impl.h"
 
+/* All judges want no questions. */
+static enum io_asking paused_state(enum judge_pause pause)
+{
+    static const enum io_asking states[PAUSES] = {
+        [PAUSE_UNSAID] = IO_ASKING_PAUSED,
+        [PAUSE_SERVER] = IO_ASKING_SERVER,
+        [PAUSE_BUDGET_HOUR] = IO_ASKING_JUDGES_HOUR,
+        [PAUSE_BUDGET] = IO_ASKING_JUDGES_BUDGET};
+
+    return states[pause];
+}
+
 static enum io_asking asking_state(const struct asking *a)
 {
     const uint32_t alive = judges_alive(&a->judges);
@@ -12,8 +24,9 @@ static enum io_asking asking_state(const struct asking *a)
            : allowance_is_spent(&a->allowance)      ? IO_ASKING_BUDGET
            : allowance_hour_is_spent(&a->allowance) ? IO_ASKING_BUDGET_HOUR
            : alive == 0                             ? IO_ASKING_NOBODY
-           : alive == judges_pausing(&a->judges)    ? IO_ASKING_PAUSED
-                                                    : IO_ASKING_ON;
+           : alive == judges_pausing(&a->judges)
+               ? paused_state(judges_pause(&a->judges))
+               : IO_ASKING_ON;
 }
 
 /* Processes of one name and model are one judge; of those that have left the fastest. */

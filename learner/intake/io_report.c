@@ -59,7 +59,15 @@ const char *io_bad_name(enum io_bad reason)
 const char *io_asking_name(enum io_asking state)
 {
     static const char *const names[IO_ASKING_STATES] = {
-        "", "on", "no judge", "judges pause", "budget spent", "hourly budget spent",
+        "",
+        "on",
+        "no judge",
+        "judges pause",
+        "judges without a server",
+        "judges' hourly budget spent",
+        "judges' budget spent",
+        "budget spent",
+        "hourly budget spent",
     };
 
     CHECK((int)state >= 0 && state < IO_ASKING_STATES);

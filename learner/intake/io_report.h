@@ -24,12 +24,15 @@ const char *io_bad_name(enum io_bad reason); // "header"
 
 /* Whether judges are asked, and if not, why. */
 enum io_asking {
-    IO_ASKING_NOT,         // the reward needs no labels; ranks > 0
-    IO_ASKING_ON,          // as fast as judges answer
-    IO_ASKING_NOBODY,      // no judge is attached
-    IO_ASKING_PAUSED,      // all that are want no questions now
-    IO_ASKING_BUDGET,      // --label-budget is spent
-    IO_ASKING_BUDGET_HOUR, // --label-budget-hour is spent for now
+    IO_ASKING_NOT,           // the reward needs no labels; ranks > 0
+    IO_ASKING_ON,            // as fast as judges answer
+    IO_ASKING_NOBODY,        // no judge is attached
+    IO_ASKING_PAUSED,        // all that are want no questions now, and do not say why
+    IO_ASKING_SERVER,        // what they ask themselves is not there, or fails
+    IO_ASKING_JUDGES_HOUR,   // budgets of theirs are spent for now
+    IO_ASKING_JUDGES_BUDGET, // and for good
+    IO_ASKING_BUDGET,        // --label-budget is spent
+    IO_ASKING_BUDGET_HOUR,   // --label-budget-hour is spent for now
     IO_ASKING_STATES
 };
 const char *io_asking_name(enum io_asking state); // "budget spent"; "" for NOT

@@ -144,6 +144,7 @@ void judges_on_hello(struct judges *s, const struct bus_peer *peer,
         j->too_many = 0;
     }
     j->credits = credits;
+    j->pause = (enum judge_pause)m.pause;
     j->can_rate = m.can_rate;
     j->wants_truth = m.wants_truth;
     judges_heard(s, j);
@@ -368,4 +369,17 @@ uint32_t judges_pausing(const struct judges *s)
         n += s->list[i].number != 0 && s->list[i].alive && s->list[i].credits == 0;
     }
     return n;
+}
+
+enum judge_pause judges_pause(const struct judges *s)
+{
+    enum judge_pause soonest = PAUSES;
+
+    for (int i = 0; i < JUDGES_MAX; i++) {
+        const struct judge *j = &s->list[i];
+        if (j->number != 0 && j->alive && j->credits == 0 && j->pause < soonest) {
+            soonest = j->pause;
+        }
+    }
+    return soonest < PAUSES ? soonest : PAUSE_UNSAID;
 }

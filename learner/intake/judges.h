@@ -24,6 +24,7 @@ struct judge {
     struct hash128 prompt_digest;
     uint64_t pid, nonce;
     uint32_t deadline_ms, credits, holding; // holding: live leases
+    enum judge_pause pause;                 // why its credits are 0
     bool can_rate, wants_truth, alive;
     bool deaf; // a frame to it did not go out: no questions before the next look
     uint64_t heard_ms, sent_ms;
@@ -83,5 +84,7 @@ judges_speed(const struct judge *j); // answers/s while it has questions; 0 unkn
 bool judges_any_free(const struct judges *s, uint32_t waiting);
 uint32_t judges_alive(const struct judges *s);
 uint32_t judges_pausing(const struct judges *s); // of those: want no questions now
+/* What those wait for that will soonest want some. */
+enum judge_pause judges_pause(const struct judges *s);
 
 #endif

@@ -275,6 +275,36 @@ static void a_judge_that_pauses_gets_nothing_and_is_not_gone(void **state)
     assert_int_equal(counters()->labels, 3);
 }
 
+static enum io_asking paused(enum judge_pause of_j, enum judge_pause of_k)
+{
+    j.credits = k.credits = 0;
+    j.pause = of_j;
+    k.pause = of_k;
+    judge_hello(&j);
+    judge_hello(&k);
+    return (enum io_asking)counters()->asking;
+}
+
+/* Where one waits for less than the other, that is what the run waits for. */
+static void the_run_says_what_its_judges_wait_for(void **state)
+{
+    (void)state;
+    join(&j);
+    join(&k);
+    assert_int_equal(paused(PAUSE_BUDGET, PAUSE_BUDGET), IO_ASKING_JUDGES_BUDGET);
+    assert_int_equal(paused(PAUSE_BUDGET, PAUSE_BUDGET_HOUR), IO_ASKING_JUDGES_HOUR);
+    assert_int_equal(paused(PAUSE_SERVER, PAUSE_BUDGET_HOUR), IO_ASKING_SERVER);
+    assert_int_equal(paused(PAUSE_BUDGET, PAUSE_UNSAID), IO_ASKING_PAUSED);
+    k.credits = 64;
+    judge_hello(&k);
+    assert_int_equal(counters()->asking, IO_ASKING_ON);
+    // Who has gone is not waited for.
+    assert_int_equal(paused(PAUSE_BUDGET, PAUSE_SERVER), IO_ASKING_SERVER);
+    judge_bare(&k, FRAME_GOODBYE);
+    k.number = 0;
+    assert_int_equal(counters()->asking, IO_ASKING_JUDGES_BUDGET);
+}
+
 static void a_judge_that_cannot_give_what_the_reward_needs_is_refused(void **state)
 {
     (void)state;
@@ -494,6 +524,7 @@ int main(void)
         TEST(a_judge_that_wants_more_than_it_can_answer_in_time_gets_fewer),
         TEST(a_judge_that_takes_long_over_many_keeps_them),
         TEST(a_judge_that_pauses_gets_nothing_and_is_not_gone),
+        TEST(the_run_says_what_its_judges_wait_for),
         TEST(a_judge_that_cannot_give_what_the_reward_needs_is_refused),
         TEST(one_that_turns_out_unfit_is_refused_and_its_questions_go_elsewhere),
         TEST(an_hours_budget_pauses_the_questions_and_survives_a_restart),

@@ -28,6 +28,7 @@ static struct {
     uint32_t first_credits;
     // the backend's
     uint32_t credits;
+    enum judge_pause pause;
     int turns, drops;
     uint64_t dropped, deadline_ns;
     bool done;
@@ -69,6 +70,12 @@ static uint32_t slow_credits(const void *self)
     return t.credits;
 }
 
+static enum judge_pause slow_pause(const void *self)
+{
+    (void)self;
+    return t.pause;
+}
+
 static void slow_kinds(const void *self, bool *rate, bool *order, uint32_t *order_most)
 {
     (void)self;
@@ -85,6 +92,7 @@ static const struct judge_backend slow = {.name = "slow",
                                           .turn = slow_turn,
                                           .drop = slow_drop,
                                           .credits = slow_credits,
+                                          .pause = slow_pause,
                                           .kinds = slow_kinds};
 
 static struct frame_header header(enum frame_kind kind)
@@ -217,16 +225,25 @@ static void
 a_backend_that_wants_no_questions_says_so_and_says_when_it_does(void **state)
 {
     (void)state;
+    t.pause = PAUSE_SERVER;
+    assert_int_equal(turn_judge(), ST_OK);
+    assert_int_equal(t.hellos, 2); // of no interest while it wants some
     t.credits = 0;
     assert_int_equal(turn_judge(), ST_OK);
     assert_int_equal(t.hellos, 3);
     assert_int_equal(t.hello.credits, 0);
+    assert_int_equal(t.hello.pause, PAUSE_SERVER);
     assert_int_equal(turn_judge(), ST_OK);
     assert_int_equal(t.hellos, 3); // once
-    t.credits = 3;
+    t.pause = PAUSE_BUDGET;
     assert_int_equal(turn_judge(), ST_OK);
     assert_int_equal(t.hellos, 4);
+    assert_int_equal(t.hello.pause, PAUSE_BUDGET);
+    t.credits = 3;
+    assert_int_equal(turn_judge(), ST_OK);
+    assert_int_equal(t.hellos, 5);
     assert_int_equal(t.hello.credits, 3);
+    assert_int_equal(t.hello.pause, PAUSE_UNSAID);
 }
 
 static void a_question_past_its_deadline_is_dropped_and_answered_timeout(void **state)

@@ -123,6 +123,46 @@ static void a_budget_of_an_hour_is_one_of_requests_too(void **state)
     assert_true(spent.requests > 30);
 }
 
+/* A labelling of five captions' worth ends by itself, and goes on with more. */
+static void minos_label_ends_when_its_judges_have_spent_their_budget(void **state)
+{
+    char minos[STAGE_PATH], run_flag[STAGE_PATH], out_flag[STAGE_PATH], url[64],
+        port[32], said[STAGE_PATH], label[STAGE_PATH];
+
+    (void)state;
+    llm_stage_serve(&s, OPTIONS("--median=0.02"));
+    text_format(s.run, sizeof(s.run), "%s/train", s.dir);
+    text_format(run_flag, sizeof(run_flag), "--run-dir=%s", s.run);
+    text_format(label, sizeof(label), "%s/label", s.dir);
+    text_format(out_flag, sizeof(out_flag), "--out=%s", label);
+    text_format(minos, sizeof(minos), "%s/minos", getenv("MINOS_BIN"));
+    text_format(url, sizeof(url), "--llm-url=http://127.0.0.1:%d/v1", s.port);
+    text_format(port, sizeof(port), "--port=%d", runner_free_port());
+    text_format(said, sizeof(said), "%s/minos", s.dir);
+    assert_int_equal(file_make_dirs(said), ST_OK);
+    const pid_t run = runner_start(said, minos, "train", run_flag, port, "--env=chain",
+                                   "--reward=count", "--steps=8192", "--quiet", NULL);
+    assert_int_equal(runner_wait(run, PATIENCE_MS), 0);
+    for (int more = 0; more < 2; more++) {
+        const pid_t pid =
+            runner_start(said, minos, "label", run_flag, out_flag, port, "--judge=llm",
+                         url, "--llm-model=any", "--llm-structured=text",
+                         more == 0 ? "--request-budget=5" : "--request-budget=99",
+                         "--idle-seconds=1000", NULL);
+        if (runner_wait(pid, 2 * PATIENCE_MS) != 0) {
+            fail_msg("%s", runner_output(said));
+        }
+        const double of =
+                         runner_json_number(label, "summary.json", "captions_to_label"),
+                     labelled = runner_json_number(label, "summary.json", "labelled");
+        const bool spent = strstr(runner_output(said), "own budget is spent") != NULL;
+        if (more == 0 ? labelled < 1 || labelled > 4 || !spent
+                      : labelled != of || spent) {
+            fail_msg("%g of %g: %s", labelled, of, runner_output(said));
+        }
+    }
+}
+
 /* ---- the key ---- */
 
 /* Whether a process of this run but `not` holds the key in its environment; its pid. */
@@ -232,6 +272,7 @@ int main(void)
         TEST(a_budget_of_requests_holds_over_kill_9),
         TEST(a_budget_of_tokens_holds_over_kill_9),
         TEST(a_budget_of_an_hour_is_one_of_requests_too),
+        TEST(minos_label_ends_when_its_judges_have_spent_their_budget),
         TEST(minos_train_gives_the_key_to_its_judges_alone),
     };
 

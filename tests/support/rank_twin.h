@@ -109,6 +109,7 @@ struct twin_judge {
     struct codec *codec;
     uint64_t nonce;
     uint32_t number, deadline_ms, credits;
+    enum judge_pause pause;
     const char *name; // "rule"
     bool wants_truth, only_orders;
     bool final; // of the last refusal

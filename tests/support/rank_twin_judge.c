@@ -36,7 +36,8 @@ void judge_hello(struct twin_judge *j)
                                       .wants_truth = j->wants_truth,
                                       .host = bytes_text("host0"),
                                       .pid = 1,
-                                      .nonce = j->nonce};
+                                      .nonce = j->nonce,
+                                      .pause = (uint8_t)j->pause};
 
     assert_int_equal(
         bus_send(j->socket, NULL, codec_encode_judge_hello(j->codec, &h, &m)), ST_OK);

@@ -324,10 +324,18 @@ static void a_judge_may_want_no_questions(void **state)
 
     (void)state;
     m.credits = w.credits = 0;
+    m.pause = PAUSE_BUDGET;
     assert_int_equal(
         codec_decode_judge_hello(reader, codec_encode_judge_hello(writer, &h, &m), &x),
         ST_OK);
     assert_int_equal(x.credits, 0);
+    assert_int_equal(x.pause, PAUSE_BUDGET);
+    // What a later version means by a higher number we do not know.
+    m.pause = PAUSES;
+    assert_int_equal(
+        codec_decode_judge_hello(reader, codec_encode_judge_hello(writer, &h, &m), &x),
+        ST_OK);
+    assert_int_equal(x.pause, PAUSE_UNSAID);
     assert_int_equal(codec_decode_judge_welcome(
                          reader, codec_encode_judge_welcome(writer, &h, &w), &y),
                      ST_OK);

@@ -408,6 +408,11 @@ static uint32_t llm_credits(const void *self)
     return l->discovery.done ? traffic_room(&l->traffic, (uint32_t)l->questions) : 0;
 }
 
+static enum judge_pause llm_pause(const void *self)
+{
+    return traffic_pause(&((const struct llm *)self)->traffic);
+}
+
 static void llm_kinds(const void *self, bool *rate, bool *order, uint32_t *order_most)
 {
     const struct llm *l = self;
@@ -443,4 +448,5 @@ const struct judge_backend llm_backend = {.name = "llm",
                                           .turn = llm_turn,
                                           .drop = llm_drop,
                                           .credits = llm_credits,
+                                          .pause = llm_pause,
                                           .kinds = llm_kinds};

@@ -443,3 +443,10 @@ uint32_t traffic_room(struct traffic *t, uint32_t most)
     const uint64_t more = room > unsent ? (room - unsent) / shots : 0;
     return held + more < most ? (uint32_t)(held + more) : most;
 }
+
+enum judge_pause traffic_pause(const struct traffic *t)
+{
+    return !t->full            ? PAUSE_SERVER
+           : t->reached.hourly ? PAUSE_BUDGET_HOUR
+                               : PAUSE_BUDGET;
+}

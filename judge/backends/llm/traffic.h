@@ -103,5 +103,7 @@ void traffic_drop(struct traffic *t, struct inquiry *q);
  * than the budgets have room for, and no more than limits by the minute let through well
  * within a deadline. */
 uint32_t traffic_room(struct traffic *t, uint32_t most);
+/* Why that is none, as seen last. */
+enum judge_pause traffic_pause(const struct traffic *t);
 
 #endif

@@ -30,7 +30,7 @@ static size_t write_caption(uint64_t n, char out[FEEDER_TEXT_MAX])
 
 struct range {
     uint64_t from, to;
-    int labels, right, others;
+    int labels, right, others, refused;
     uint32_t requests; // of labels, summed
     float least, largest;
     struct hash128 prompt;
@@ -48,6 +48,7 @@ static bool take_entry(void *ctx, const struct ledger_entry *e)
         }
         if (e->verdict_kind != VERDICT_LABEL) {
             r->others++;
+            r->refused += e->verdict_kind == VERDICT_REFUSED;
             continue;
         }
         r->labels++;
@@ -337,6 +338,42 @@ static void the_breaker_opens_and_closes_and_no_caption_is_lost(void **state)
     assert_int_equal(r.requests >= n && r.requests <= n + 10, true);
 }
 
+static bool has_failed(struct llm_stage *stage, void *arg)
+{
+    static int looks;
+
+    (void)stage;
+    (void)arg;
+    return ++looks % 10 == 0 && read_range(told - 4, told).others == 3;
+}
+
+/* It says nothing of the captions: all are asked again, none is given up as refused. */
+static void a_server_whose_settings_are_changed_costs_no_caption(void **state)
+{
+    (void)state;
+    llm_stage_serve(&s, OPTIONS(quick, "--sequence=ok,404,redirect,401"));
+    llm_stage_judge(
+        &s, "sk-good-until-then",
+        OPTIONS("--llm-inflight=1", "--llm-retries=0", "--llm-structured=text"));
+    wait_said("LLM-START");
+    told += 4;
+    llm_stage_tell(&s, told);
+    if (!llm_stage_until(&s, has_failed, NULL, PATIENCE_MS)) {
+        const struct range r = read_range(told - 4, told);
+        fail_msg("%d labels, %d others, %d refused: %s", r.labels, r.others, r.refused,
+                 llm_stage_judge_says(&s));
+    }
+    wait_said("asks nothing for");
+    assert_int_equal(read_range(told - 4, told).refused, 0);
+    llm_stage_kill_judge(&s); // a minute is long
+    llm_stage_judge(&s, "sk-good-again", OPTIONS("--llm-inflight=1"));
+    uint64_t n = 4;
+    if (!llm_stage_until(&s, has_labels, &n, PATIENCE_MS)) {
+        fail_msg("%d labels: %s", read_range(told - 4, told).labels,
+                 llm_stage_judge_says(&s));
+    }
+}
+
 static void retry_after_a_day_is_at_most_a_minute(void **state)
 {
     char when[64];
@@ -394,6 +431,7 @@ int main(int argc, char **argv)
         TEST(votes_are_so_many_requests_of_one_verdict),
         TEST(nobody_waits_for_one_that_hangs_and_connections_are_kept),
         TEST(the_breaker_opens_and_closes_and_no_caption_is_lost),
+        TEST(a_server_whose_settings_are_changed_costs_no_caption),
         TEST(retry_after_a_day_is_at_most_a_minute),
     };
 

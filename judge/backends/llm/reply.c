@@ -25,6 +25,27 @@ static struct reading again(enum verdict_kind kind)
     return (struct reading){.next = NEXT_AGAIN, .kind = kind};
 }
 
+/* Whether a code speaks of what was asked: the same would be said again, and another
+ * caption may do. All others speak of the server, its settings and ours, and cost no caption
+ * its label: it is asked again once they are mended. */
+static bool is_of_question(int code)
+{
+    switch (code) {
+    case 401: // the key
+    case 402: // money
+    case 404: // the model, the path
+    case 405:
+    case 407: // a proxy's key
+    case 409:
+    case 410:
+    case 425:
+    case 429:
+        return false;
+    default:
+        return (code >= 400 && code < 500) || code == 501 || code == 505;
+    }
+}
+
 static struct reading read_code(const struct http_result *r)
 {
     struct reading out = again(VERDICT_OVERLOAD);
@@ -38,14 +59,11 @@ static struct reading read_code(const struct http_result *r)
         out.kind = VERDICT_TIMEOUT;
         break;
     case 401:
-    case 403:
-        return (struct reading){.next = NEXT_NEVER, .kind = VERDICT_REFUSED};
-    case 409:
-    case 425:
-    case 429:
-        break;
+        return (struct reading){.next = NEXT_NEVER, .kind = VERDICT_OVERLOAD};
+    case 403: // of the key, or of a filter
+        return again(VERDICT_REFUSED);
     default:
-        if (r->code < 500 || r->code == 501 || r->code == 505) {
+        if (is_of_question(r->code)) {
             return (struct reading){
                 .next = NEXT_NEVER, .kind = VERDICT_REFUSED, .healthy = true};
         }
@@ -67,8 +85,6 @@ static struct reading read_end(const struct http_result *r)
         return again(VERDICT_TIMEOUT);
     case HTTP_TOO_LARGE:
         return again(VERDICT_UNPARSEABLE);
-    case HTTP_UNTRUSTED:
-        return (struct reading){.next = NEXT_NEVER, .kind = VERDICT_REFUSED};
     default:
         return again(VERDICT_OVERLOAD);
     }
@@ -315,7 +331,7 @@ void reply_take(struct traffic *t, struct inquiry *q, struct shot *s,
         }
         return;
     }
-    if (r->end == HTTP_DONE && (r->code == 401 || r->code == 403)) {
+    if (r->end == HTTP_DONE && r->code == 401) {
         breaker_trip(&t->breaker, now, KEY_REFUSED_MS);
     } else if (reading.healthy) {
         breaker_succeeded(&t->breaker);

@@ -52,7 +52,7 @@ class Server:
         self.options = options
         self.mind = Mind(options.goals, options.family)
         self.stats = dict.fromkeys(COUNTS, 0)
-        self.stats.update((kind, 0) for kind in faults.names())
+        self.stats.update((kind, 0) for kind in [*faults.names(), *faults.CHANGED])
         self.sequence = [k for k in options.sequence.split(",") if k]
         self.kinds = [k for k in options.kinds.split(",") if k]
         self.whens = [self.parse_when(text) for text in options.when]
@@ -60,7 +60,7 @@ class Server:
         for kind in used:
             if kind != "ok" and not faults.is_known(kind):
                 sys.exit(f"standin.py: {kind} is no misbehaviour; there are ok, "
-                         + ", ".join(faults.names()))
+                         + ", ".join([*faults.names(), *faults.CHANGED]))
         self.bomb = faults.make_bomb() if "bomb" in used else b""
         self.places = asyncio.Semaphore(options.parallel)
         self.seen = {}  # digest of a request -> how often it came
@@ -215,7 +215,7 @@ class Server:
         async with self.places:
             await asyncio.sleep(self.latency(chance))
             good = self.answer(asked, request, kind)
-            send = faults.WIRE.get(kind)
+            send = faults.WIRE.get(kind) or faults.CHANGED.get(kind)
             keep = await (send(c, request, good) if send else faults.send(c, good))
         self.count("answered")
         return keep

@@ -139,6 +139,18 @@ WIRE = {"hang": hang, "half": half, "closed": closed, "drip": drip,
         "key-error": key_error}
 
 
+def changed(status, said):
+    async def answer(c, request, good):
+        return await send(c, error(status, said, "invalid_request_error"))
+    return answer
+
+
+# What a server says whose settings were changed under way; only where it is named.
+CHANGED = {"401": changed(401, "The key was revoked."),
+           "403": changed(403, "Not from your country any more."),
+           "404": changed(404, "The model was unloaded.")}
+
+
 # What a model says wrongly; the way is right. Each makes a text of the right answer's.
 
 def unparseable(mind, asked, right, key):
@@ -170,7 +182,7 @@ def make_bomb():
 
 
 def is_known(kind):
-    return kind in WIRE or kind in WORDS
+    return kind in WIRE or kind in WORDS or kind in CHANGED
 
 
 def names():

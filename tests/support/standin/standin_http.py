@@ -6,7 +6,7 @@ import urllib.parse
 HEAD_MOST = 64 << 10
 BODY_MOST = 4 << 20
 REASONS = {200: "OK", 301: "Moved Permanently", 302: "Found", 307: "Temporary Redirect",
-           400: "Bad Request", 401: "Unauthorized", 404: "Not Found",
+           400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
            405: "Method Not Allowed", 413: "Payload Too Large",
            429: "Too Many Requests", 500: "Internal Server Error",
            503: "Service Unavailable"}

@@ -77,6 +77,7 @@ void child_finished(struct child *c, int wait_status)
 
 void child_ended(struct child *c, int wait_status, bool may_end, uint64_t now_ms)
 {
+    const bool usage_before = c->exit_code == EXIT_USAGE;
     char end[128];
 
     c->exit_code = process_exit_code(wait_status);
@@ -98,8 +99,9 @@ void child_ended(struct child *c, int wait_status, bool may_end, uint64_t now_ms
         give_up(c, "at once, the fifth time in two minutes", end);
         return;
     }
-    // What ran well once is not configured wrongly; then it is a death like others.
-    if (c->exit_code == EXIT_USAGE && at_once) {
+    // What ran well once is not configured wrongly; then it is a death like others. But who
+    // says so again has looked again: a judge, at a server that takes its time.
+    if (c->exit_code == EXIT_USAGE && (usage_before || at_once)) {
         give_up(c, "which starting again does not mend", end);
         return;
     }

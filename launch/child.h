@@ -33,8 +33,8 @@ bool child_is_due(const struct child *c, uint64_t now_ms);
 /* Starts it when it is due. ST_IO (logged): cannot be started at all. */
 MUST_USE enum status child_start_if_due(struct child *c, uint64_t now_ms);
 /* It ended. Leaves it CHILD_DONE (exit 0 where that is an end), CHILD_GIVEN_UP (logged
- * with its last lines: exit 2 soon after its start, or dies too often) or CHILD_WAITING
- * for the next start (logged). What its session left behind is killed. */
+ * with its last lines: exit 2 soon after its start or twice in a row, or dies too often) or
+ * CHILD_WAITING for the next start (logged). What its session left behind is killed. */
 void child_ended(struct child *c, int wait_status, bool may_end, uint64_t now_ms);
 /* It ended when it was to end, however it did: CHILD_DONE, nothing logged. */
 void child_finished(struct child *c, int wait_status);

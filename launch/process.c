@@ -231,11 +231,11 @@ static pid_t session_of(const char *pid)
 
 int process_signal_session(pid_t session, int signal)
 {
+    CHECK(session > 0); // 0: of everything that was started from outside a container
     DIR *proc = opendir("/proc");
     const struct dirent *entry;
     int count = 0;
 
-    CHECK(session > 0); // 0 is that of all who came from outside this pid namespace
     if (proc == NULL) {
         return 0;
     }

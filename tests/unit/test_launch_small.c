@@ -1,6 +1,7 @@
 /* The small parts of launch: ports, values out of JSON lines, following a log. */
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -237,6 +238,38 @@ static void values_are_read_by_key(void **state)
     assert_false(jsonline_number("{\"a\":", "a", &n));
 }
 
+static enum child_state end_with(struct child *c, int code, uint64_t lived_ms)
+{
+    static uint64_t now = 1000000;
+
+    now += 1000000;
+    c->started_ms = now - lived_ms;
+    c->state = CHILD_RUNNING;
+    c->pid = INT_MAX; // nobody's session
+    child_ended(c, code << 8, false, now);
+    return c->state;
+}
+
+/* A judge's server may take its time to say what is wrong. */
+static void
+exit_code_2_soon_or_twice_in_a_row_is_not_mended_by_another_start(void **state)
+{
+    const char *run = harness_make_dir();
+    struct child c;
+
+    (void)state;
+    harness_stderr_begin();
+    child_init(&c, "judge", 0, run);
+    assert_int_equal(end_with(&c, 2, 900), CHILD_GIVEN_UP);
+    child_init(&c, "judge", 0, run);
+    assert_int_equal(end_with(&c, 2, 90000), CHILD_WAITING);
+    assert_int_equal(end_with(&c, 1, 90000), CHILD_WAITING);
+    assert_int_equal(end_with(&c, 2, 90000), CHILD_WAITING);
+    assert_int_equal(end_with(&c, 2, 90000), CHILD_GIVEN_UP);
+    (void)harness_stderr_end();
+    harness_remove_dir(run);
+}
+
 static int befores;
 
 static void before(void)
@@ -315,6 +348,8 @@ int main(void)
         cmocka_unit_test(what_killed_ranks_left_in_memory_is_swept),
         cmocka_unit_test(the_last_update_goes_past_the_steps_but_not_past_100_percent),
         cmocka_unit_test(the_share_of_judging_is_of_all_starts_of_a_run),
+        cmocka_unit_test(
+            exit_code_2_soon_or_twice_in_a_row_is_not_mended_by_another_start),
         cmocka_unit_test(values_are_read_by_key),
         cmocka_unit_test(only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept),
         cmocka_unit_test(a_line_without_end_does_not_grow_without_end),

@@ -82,8 +82,8 @@ void asking_free_lease(struct asking *a, struct lease *l)
     struct judge *j = &a->judges.list[l->place];
     struct caption *p = lexicon_at(a->captions, l->caption);
 
-    if (j->number == l->judge && j->holding > 0) {
-        j->holding--;
+    if (j->number == l->judge) {
+        judges_let_go(&a->judges, j);
     }
     p->lease = 0;
     if (!l->again) {

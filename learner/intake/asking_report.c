@@ -45,9 +45,9 @@ static void report_judges(const struct asking *a, struct io_counters *out)
                 continue;
             }
             if (j->alive) {
-                told->per_s += judges_speed(j);
+                told->per_s += judges_speed_told(j);
             } else {
-                gone = fmax(gone, judges_speed(j));
+                gone = fmax(gone, judges_speed_told(j));
             }
         }
         told->per_s = told->per_s > 0 ? told->per_s : gone;

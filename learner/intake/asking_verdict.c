@@ -185,7 +185,9 @@ static void take_lease(struct asking *a, struct judge *j, struct lease *l,
         }
     }
     asking_free_lease(a, l);
-    j->holding += *holds;
+    if (*holds) {
+        judges_hold(&a->judges, j);
+    }
 }
 
 /* A judge keeps an answer until it is acknowledged, so until then the question counts
@@ -219,8 +221,8 @@ static void send_acks(struct asking *a)
     for (int i = 0; i < a->acks; i++) {
         const struct due_ack *d = &a->ack[i];
         struct judge *j = &a->judges.list[d->place];
-        if (d->holds && j->number == d->judge && j->holding > 0) {
-            j->holding--;
+        if (d->holds && j->number == d->judge) {
+            judges_let_go(&a->judges, j);
         }
         m.question[m.count++] = d->question;
         const bool last = i + 1 == a->acks || a->ack[i + 1].judge != d->judge ||

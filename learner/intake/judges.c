@@ -6,6 +6,7 @@
 #include "common/base/text.h"
 
 static const double fading_s = 10, known_after_s = 0.2;
+static const double busy_least_s = 1e-200; // both fade alike, until they are gone
 static const double slow_factor = 2, slow_ms = 500, careful = 0.1;
 enum { ENDS = 64 }; // of questions that are remembered
 static const uint32_t late_least = 4, late_factor = 5;
@@ -154,27 +155,49 @@ void judges_on_hello(struct judges *s, const struct bus_peer *peer,
 void judges_heard(struct judges *s, struct judge *j)
 {
     j->heard_ms = post_now_ms(s->post);
+    j->since_ms = j->alive ? j->since_ms : j->heard_ms; // the dead are not at work
     j->alive = true;
 }
 
 /* ---- speed ---- */
 
-static void fade(struct judge *j, double passed_s)
+static void count_busy(const struct judges *s, struct judge *j)
+{
+    const uint64_t now = post_now_ms(s->post);
+
+    if (j->holding > 0) {
+        j->busy_s += (double)(now - j->since_ms) / 1000;
+    }
+    j->since_ms = now;
+}
+
+static void fade(const struct judges *s, struct judge *j, double passed_s)
 {
     const double kept = exp(-passed_s / fading_s);
 
-    if (j->holding > 0) {
-        j->busy_s += passed_s;
-    }
+    count_busy(s, j);
     j->answers *= kept;
     j->busy_s *= kept;
 }
 
 void judges_asked(struct judges *s, struct judge *j)
 {
-    if (j->holding++ == 0) {
+    if (j->holding == 0) {
         j->owing_ms = post_now_ms(s->post);
     }
+    judges_hold(s, j);
+}
+
+void judges_hold(struct judges *s, struct judge *j)
+{
+    count_busy(s, j);
+    j->holding++;
+}
+
+void judges_let_go(struct judges *s, struct judge *j)
+{
+    count_busy(s, j);
+    j->holding -= j->holding > 0;
 }
 
 static void count_end(struct judge *j, uint32_t *kind)
@@ -214,6 +237,11 @@ double judges_speed(const struct judge *j)
     return j->busy_s > known_after_s ? j->answers / j->busy_s : 0;
 }
 
+double judges_speed_told(const struct judge *j)
+{
+    return j->busy_s > busy_least_s ? j->answers / j->busy_s : 0;
+}
+
 /* How long an answer of it takes: as measured, or as long as it owes one already. */
 static double patience_ms(const struct judges *s, const struct judge *j)
 {
@@ -235,7 +263,7 @@ void judges_step(struct judges *s)
         if (j->number == 0 || !j->alive) {
             continue;
         }
-        fade(j, passed_s);
+        fade(s, j, passed_s);
         if (now - j->heard_ms >= JUDGES_GONE_MS) {
             j->alive = false;
             LOG_WARN("ASKING-GONE",

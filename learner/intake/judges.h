@@ -31,7 +31,8 @@ struct judge {
     /* Its speed: answers and seconds with questions, both fading over some 10 s; how long
      * an answer takes; since when it owes one. */
     double answers, busy_s, latency_ms;
-    uint64_t owing_ms;
+    uint64_t owing_ms,
+        since_ms;    // since_ms: seconds with questions are counted up to then
     double hold;     // questions it may hold: its credit, fewer after time-outs
     double too_many; // how many it held when it had too little time for them; 0 = never
     uint64_t late_ms;       // when that fell last
@@ -78,8 +79,13 @@ void judges_answered(struct judges *s, struct judge *j, double latency_ms);
  * slowly near where it was too many. At most once in its deadline, in which all that it
  * holds may come to the same end. */
 void judges_late(struct judges *s, struct judge *j);
-double
-judges_speed(const struct judge *j); // answers/s while it has questions; 0 unknown
+/* A question counts against its credit, or no longer does. */
+void judges_hold(struct judges *s, struct judge *j);
+void judges_let_go(struct judges *s, struct judge *j);
+/* Answers/s while it has questions; 0 unknown. To be told even where there were too few, or
+ * too long ago, to decide anything by. */
+double judges_speed(const struct judge *j);
+double judges_speed_told(const struct judge *j);
 /* Whether judges_next() would name one. */
 bool judges_any_free(const struct judges *s, uint32_t waiting);
 uint32_t judges_alive(const struct judges *s);

@@ -185,6 +185,26 @@ static void what_few_wait_is_shared_by_speed(void **state)
     assert_true(c->judge[0].per_s > 5);
 }
 
+/* Three answers in 40 ms, and then nothing more to ask. */
+static void a_fast_judge_with_few_questions_has_a_speed_too(void **state)
+{
+    (void)state;
+    join(&j);
+    play(NULL);
+    exchange();
+    assert_int_equal(j.questions, 3);
+    twin_run_ms(&t, 20);
+    for (int i = 0; i < 3; i++) {
+        judge_answer(&j, j.id[i], VERDICT_LABEL, 1);
+    }
+    twin_run_ms(&t, 40);
+    exchange();
+    assert_int_equal(counters()->labels, 3);
+    assert_in_range((uintmax_t)counters()->judge[0].per_s, 20, 150);
+    run_ms(60000);
+    assert_in_range((uintmax_t)counters()->judge[0].per_s, 20, 150);
+}
+
 /* It says that it wants 32, and answers one after the other, ten a second, within 1 s. */
 static void a_judge_that_wants_more_than_it_can_answer_in_time_gets_fewer(void **state)
 {
@@ -521,6 +541,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_slow_judge_gets_its_part_and_never_the_most_urgent),
         TEST(what_few_wait_is_shared_by_speed),
+        TEST(a_fast_judge_with_few_questions_has_a_speed_too),
         TEST(a_judge_that_wants_more_than_it_can_answer_in_time_gets_fewer),
         TEST(a_judge_that_takes_long_over_many_keeps_them),
         TEST(a_judge_that_pauses_gets_nothing_and_is_not_gone),

@@ -79,12 +79,14 @@ static bool parse_address(char *listen, const char **host, int *port)
 
 static enum status read_goal(const char *name, char **text)
 {
-    char relative[OPTION_TEXT_MAX + 16], path[PATH_MAX_];
+    char relative[OPTION_TEXT_MAX + 16], path[PATH_MAX_], suggestion[256];
     size_t len;
 
     (void)text_format(relative, sizeof(relative), "goals/%s.goal", name);
     if (strchr(name, '/') != NULL || !share_path(relative, path, sizeof(path))) {
-        fprintf(stderr, "minos judge-check: --goal: there is no goal %s\n", name);
+        share_suggest("goals", ".goal", name, suggestion, sizeof(suggestion));
+        fprintf(stderr, "minos judge-check: --goal: there is no goal %s; %s\n", name,
+                suggestion);
         return ST_INVALID;
     }
     return file_read(path, 1 << 20, text, &len);

@@ -237,7 +237,7 @@ static void a_wrong_command_line_is_named(void **state)
         const char *arg, *error;
     } cases[] = {{"--listen=127.0.0.1:5", "is not tcp://HOST:PORT"},
                  {"--listen=tcp://127.0.0.1:99999", "is not tcp://HOST:PORT"},
-                 {"--goal=tresure", "there is no goal tresure"},
+                 {"--goal=tresure", "there is no goal tresure; did you mean treasure?"},
                  {"--questions=0", "--questions: 0 is not allowed"},
                  {"--jsn", "did you mean"},
                  {"--", "no COMMAND"}};

@@ -218,7 +218,9 @@ static void what_the_options_lack_is_said_before_anything_begins(void **state)
     const char *said = harness_stderr_end();
     assert_non_null(strstr(said, "OPENAI_BASE_URL"));
     assert_non_null(strstr(said, "did you mean binary?"));
-    assert_non_null(strstr(said, "budget of 0"));
+    assert_non_null(strstr(said, "--request-budget: a budget of 0"));
+    assert_non_null(strstr(said, "--token-budget-hour: a budget of 0"));
+    assert_non_null(strstr(said, "--money-budget: a budget of 0"));
     setenv("OPENAI_BASE_URL", "http://localhost:1/v1", 1);
     assert_int_equal(check_with("llm-url", ""), ST_OK);
 }

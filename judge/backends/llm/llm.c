@@ -61,12 +61,24 @@ static enum status refuse(const char *why)
 
 static enum status check_budgets(const struct judge_options *o)
 {
-    if (o->request_budget == 0 || o->request_budget_hour == 0 || o->token_budget == 0 ||
-        o->token_budget_hour == 0 || o->money_budget == 0 ||
-        o->money_budget_hour == 0) {
-        return refuse(
-            "a budget of 0 asks nothing ever; leave it out (-1) for no limit, or "
-            "take --judges=0 for no judge");
+    const struct {
+        const char *name;
+        bool zero;
+    } budgets[] = {{"request-budget", o->request_budget == 0},
+                   {"request-budget-hour", o->request_budget_hour == 0},
+                   {"token-budget", o->token_budget == 0},
+                   {"token-budget-hour", o->token_budget_hour == 0},
+                   {"money-budget", o->money_budget == 0},
+                   {"money-budget-hour", o->money_budget_hour == 0}};
+
+    for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++) {
+        if (budgets[i].zero) {
+            LOG_ERROR("LLM-OPTION",
+                      "--%s: a budget of 0 asks nothing ever; leave it out (-1) for no "
+                      "limit, or take --judges=0 for no judge",
+                      budgets[i].name);
+            return ST_INVALID;
+        }
     }
     if ((o->money_budget > 0 || o->money_budget_hour > 0) && o->llm_price_in == 0 &&
         o->llm_price_out == 0) {
@@ -113,12 +125,13 @@ static enum status check_options(const struct judge_options *o, struct key *key,
                                  struct url *url)
 {
     if (base_url(o)[0] == '\0') {
-        return refuse(
-            "needs the address of a server: --llm-url=http://HOST:PORT/v1, or "
-            "OPENAI_BASE_URL in the environment");
+        return refuse("--judge=llm needs the address of a server: "
+                      "--llm-url=http://HOST:PORT/v1, or "
+                      "OPENAI_BASE_URL in the environment");
     }
     if (o->llm_model[0] == '\0') {
-        return refuse("needs --llm-model=NAME, as the server calls its model");
+        return refuse(
+            "--judge=llm needs --llm-model=NAME, as the server calls its model");
     }
     TRY(check_style(o));
     TRY(check_prompt(o));

@@ -39,7 +39,7 @@ struct option learner_option_table[] = {
      .type = OPT_CHOICE,
      .offset = offsetof(struct learner_options, reward),
      .preset = "retrieval",
-     .choices = "none|count|retrieval|classify|rnd|bow",
+     .choices = "none|count|retrieval|classify|rank|rnd|bow",
      .help = "what is paid beside the game",
      .group = "reward"},
     ROW(goal, "goal", OPT_TEXT, "", 0, 0,

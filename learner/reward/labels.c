@@ -18,9 +18,8 @@ struct item {
     struct hash128 key;
     uint32_t row, captions; // rows row .. row + captions
     float p;
-    uint32_t at;    // in the list of its class, of those to train on
+    uint32_t at[2]; // in the lists of its class: of those to train on, of all
     uint32_t flags; // HELD, HELPFUL
-    uint32_t zero;  // no bytes between: the whole is written as it lies
 };
 enum { HELD = 1, HELPFUL = 2 };
 
@@ -42,9 +41,8 @@ struct labels {
     struct item *item;
     struct row *row;
     uint32_t texts, text_room, items, item_room, rows, row_room;
-    struct list part[2];   // in order of arrival: to train on, held out
-    struct list class_[2]; // of those to train on: not helpful, helpful
-    uint32_t helpful;      // of all
+    struct list part[2];      // in order of arrival: to train on, held out
+    struct list class_[2][2]; // to train on, all; each not helpful, helpful
     bool told;
 };
 
@@ -68,7 +66,8 @@ static void release(struct labels *l)
     mem_free(l->row);
     for (int i = 0; i < 2; i++) {
         mem_free(l->part[i].number);
-        mem_free(l->class_[i].number);
+        mem_free(l->class_[i][0].number);
+        mem_free(l->class_[i][1].number);
     }
 }
 
@@ -198,13 +197,13 @@ static bool is_helpful(const struct labels *l, const struct item *it)
     return false;
 }
 
-static void leave_class(struct labels *l, struct item *it)
+static void leave_class(struct labels *l, struct item *it, int all)
 {
-    struct list *from = &l->class_[(it->flags & HELPFUL) != 0];
+    struct list *from = &l->class_[all][(it->flags & HELPFUL) != 0];
     const uint32_t last = from->number[--from->count];
 
-    from->number[it->at] = last;
-    l->item[last].at = it->at;
+    from->number[it->at[all]] = last;
+    l->item[last].at[all] = it->at[all];
 }
 
 /* With the present p and places. */
@@ -216,15 +215,15 @@ static void classify(struct labels *l, uint32_t number, bool known)
     if (known && helpful == was) {
         return;
     }
-    if (known && (it->flags & HELD) == 0) {
-        leave_class(l, it);
+    for (int all = (it->flags & HELD) != 0; all < 2; all++) {
+        struct list *to = &l->class_[all][helpful];
+        if (known) {
+            leave_class(l, it, all);
+        }
+        it->at[all] = to->count;
+        push(to, number);
     }
-    l->helpful += (helpful ? 1U : 0U) - (known && was ? 1U : 0U);
-    it->flags = (it->flags & ~(uint32_t)HELPFUL) | (helpful ? HELPFUL : 0U);
-    if ((it->flags & HELD) == 0) {
-        it->at = l->class_[helpful].count;
-        push(&l->class_[helpful], number);
-    }
+    it->flags = (it->flags & HELD) | (helpful ? HELPFUL : 0U);
 }
 
 static uint32_t new_item(struct labels *l, const struct reward_label *label,
@@ -299,7 +298,7 @@ uint32_t labels_count(const struct labels *l)
 
 uint32_t labels_of_class(const struct labels *l, bool helpful)
 {
-    return helpful ? l->helpful : l->items - l->helpful;
+    return l->class_[1][helpful].count;
 }
 
 uint32_t labels_to_train(const struct labels *l)
@@ -327,14 +326,19 @@ void labels_get(const struct labels *l, uint32_t number, struct labels_item *out
     }
 }
 
-uint32_t labels_draw(const struct labels *l, struct rng *rng, bool balance)
+uint32_t labels_draw(const struct labels *l, struct rng *rng, bool all, bool balance)
 {
+    const struct list *class_ = l->class_[all];
+    const uint32_t count = class_[0].count + class_[1].count;
     // The same draws from the stream in every case.
     const uint32_t side = rng_below(rng, 2);
-    const bool both = l->class_[0].count > 0 && l->class_[1].count > 0;
-    const struct list *from = balance && both ? &l->class_[side] : &l->part[0];
 
-    return from->number[rng_below(rng, from->count)];
+    if (balance && class_[0].count > 0 && class_[1].count > 0) {
+        return class_[side].number[rng_below(rng, class_[side].count)];
+    }
+    const uint32_t i = rng_below(rng, count);
+    return i < class_[0].count ? class_[0].number[i]
+                               : class_[1].number[i - class_[0].count];
 }
 
 uint32_t labels_newest(const struct labels *l, bool held, uint32_t i)
@@ -346,11 +350,12 @@ uint32_t labels_newest(const struct labels *l, bool held, uint32_t i)
 
 /* ---- the checkpoint ---- */
 
+enum { LISTS = 6 };
 struct head {
     char magic[8];
     uint64_t used;
-    uint32_t texts, items, rows, helpful;
-    uint32_t part[2], class_[2];
+    uint32_t texts, items, rows, zero;
+    uint32_t list[LISTS];
 };
 static const char magic_text[8] = "minolab1";
 
@@ -359,18 +364,27 @@ struct piece {
     void *data;
     size_t len;
 };
-enum { PIECES = 8 };
+enum { PIECES = 4 + LISTS };
+
+static void lists_of(const struct labels *l, const struct list *out[LISTS])
+{
+    const struct list *const all[LISTS] = {&l->part[0],      &l->part[1],
+                                           &l->class_[0][0], &l->class_[0][1],
+                                           &l->class_[1][0], &l->class_[1][1]};
+
+    memcpy(out, all, sizeof(all));
+}
 
 static void pieces_of(const struct labels *l, struct piece out[PIECES])
 {
-    const struct list *lists[4] = {&l->part[0], &l->part[1], &l->class_[0],
-                                   &l->class_[1]};
+    const struct list *lists[LISTS];
 
+    lists_of(l, lists);
     out[0] = (struct piece){l->bytes, l->used};
     out[1] = (struct piece){l->text, l->texts * sizeof(*l->text)};
     out[2] = (struct piece){l->item, l->items * sizeof(*l->item)};
     out[3] = (struct piece){l->row, l->rows * sizeof(*l->row)};
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < LISTS; i++) {
         out[4 + i] =
             (struct piece){lists[i]->number, lists[i]->count * sizeof(uint32_t)};
     }
@@ -378,15 +392,15 @@ static void pieces_of(const struct labels *l, struct piece out[PIECES])
 
 void labels_write(const struct labels *l, char **data, size_t *len)
 {
-    struct head h = {.used = l->used,
-                     .texts = l->texts,
-                     .items = l->items,
-                     .rows = l->rows,
-                     .helpful = l->helpful,
-                     .part = {l->part[0].count, l->part[1].count},
-                     .class_ = {l->class_[0].count, l->class_[1].count}};
+    struct head h = {
+        .used = l->used, .texts = l->texts, .items = l->items, .rows = l->rows};
+    const struct list *lists[LISTS];
     struct piece piece[PIECES];
 
+    lists_of(l, lists);
+    for (int i = 0; i < LISTS; i++) {
+        h.list[i] = lists[i]->count;
+    }
     memcpy(h.magic, magic_text, sizeof(h.magic));
     pieces_of(l, piece);
     *len = sizeof(h);
@@ -414,8 +428,24 @@ static bool list_is_sound(const struct labels *l, const struct list *list)
     return true;
 }
 
+static bool item_is_sound(const struct labels *l, const struct item *it)
+{
+    const bool helpful = (it->flags & HELPFUL) != 0;
+
+    for (int all = (it->flags & HELD) != 0; all < 2; all++) {
+        if (it->at[all] >= l->class_[all][helpful].count) {
+            return false;
+        }
+    }
+    return it->captions >= 1 && it->captions <= ITEM_CAPTIONS_MAX &&
+           it->row <= l->rows && it->captions <= l->rows - it->row &&
+           it->flags <= (HELD | HELPFUL) && it->p >= 0 && it->p <= 1;
+}
+
 static bool is_sound(const struct labels *l)
 {
+    const struct list *lists[LISTS];
+
     for (uint32_t i = 0; i < l->texts; i++) {
         const struct text *t = &l->text[i];
         if (t->len > LABELS_TEXT_MOST || t->at > l->used || t->len > l->used - t->at) {
@@ -428,17 +458,17 @@ static bool is_sound(const struct labels *l)
         }
     }
     for (uint32_t i = 0; i < l->items; i++) {
-        const struct item *it = &l->item[i];
-        if (it->captions < 1 || it->captions > ITEM_CAPTIONS_MAX || it->row > l->rows ||
-            it->captions > l->rows - it->row || it->flags > (HELD | HELPFUL) ||
-            ((it->flags & HELD) == 0 &&
-             it->at >= l->class_[(it->flags & HELPFUL) != 0].count) ||
-            !(it->p >= 0 && it->p <= 1)) {
+        if (!item_is_sound(l, &l->item[i])) {
             return false;
         }
     }
-    return list_is_sound(l, &l->part[0]) && list_is_sound(l, &l->part[1]) &&
-           list_is_sound(l, &l->class_[0]) && list_is_sound(l, &l->class_[1]);
+    lists_of(l, lists);
+    for (int i = 0; i < LISTS; i++) {
+        if (!list_is_sound(l, lists[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void index_all(struct labels *l)
@@ -464,21 +494,20 @@ static void start_anew(struct labels *l)
 static bool read_head(struct labels *l, struct bytes b)
 {
     struct head h = {0};
-    struct list *const lists[4] = {&l->part[0], &l->part[1], &l->class_[0],
-                                   &l->class_[1]};
+    const struct list *lists[LISTS];
 
     if (b.len >= sizeof(h)) {
         memcpy(&h, b.data, sizeof(h));
     }
-    const uint32_t counts[4] = {h.part[0], h.part[1], h.class_[0], h.class_[1]};
     uint64_t want = sizeof(h) + h.texts * sizeof(struct text) +
                     h.items * sizeof(struct item) + h.rows * sizeof(struct row);
-    for (int i = 0; i < 4; i++) {
-        want += counts[i] * sizeof(uint32_t);
+    for (int i = 0; i < LISTS; i++) {
+        want += h.list[i] * sizeof(uint32_t);
     }
     if (memcmp(h.magic, magic_text, sizeof(h.magic)) != 0 || h.used > b.len ||
-        want + h.used != b.len || (uint64_t)h.part[0] + h.part[1] != h.items ||
-        (uint64_t)h.class_[0] + h.class_[1] != h.part[0] || h.helpful > h.items) {
+        want + h.used != b.len || (uint64_t)h.list[0] + h.list[1] != h.items ||
+        (uint64_t)h.list[2] + h.list[3] != h.list[0] ||
+        (uint64_t)h.list[4] + h.list[5] != h.items) {
         return false;
     }
     l->room = l->used = h.used;
@@ -489,11 +518,12 @@ static bool read_head(struct labels *l, struct bytes b)
     l->item = mem_new(h.items, sizeof(*l->item));
     l->row_room = l->rows = h.rows;
     l->row = mem_new(h.rows, sizeof(*l->row));
-    l->helpful = h.helpful;
-    for (int i = 0; i < 4; i++) {
-        *lists[i] = (struct list){.number = mem_new(counts[i], sizeof(uint32_t)),
-                                  .count = counts[i],
-                                  .room = counts[i]};
+    lists_of(l, lists);
+    for (int i = 0; i < LISTS; i++) {
+        struct list *to = (struct list *)lists[i]; // l's own
+        *to = (struct list){.number = mem_new(h.list[i], sizeof(uint32_t)),
+                            .count = h.list[i],
+                            .room = h.list[i]};
     }
     return true;
 }

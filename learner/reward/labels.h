@@ -5,8 +5,8 @@
  * all ranks, since all take the same labels at the same update. Training thread. Grows by
  * doubling; nothing else allocates.
  *
- * A share of the FORMS is held out: what is said of them is never trained on, and tells
- * how well a model judges what it has not seen. Form = the text in lower case, digits `#`,
+ * A share of the FORMS is held out: a network that never trains on them tells how well one
+ * like it judges what it has not seen. Form = the text in lower case, digits `#`,
  * quoted text `"`: a function of the text alone, so that all ranks and all runs hold out
  * the same (learner/intake/forms.h knows more kinds, by what came before). */
 
@@ -51,9 +51,9 @@ uint32_t labels_to_train(const struct labels *l);
 uint32_t labels_held(const struct labels *l);
 
 void labels_get(const struct labels *l, uint32_t number, struct labels_item *out);
-/* One to train on, by chance; there must be one. balance: of each class equally often,
- * where there are both. */
-uint32_t labels_draw(const struct labels *l, struct rng *rng, bool balance);
+/* One by chance, of those to train on or of all; there must be one. balance: of each class
+ * equally often, where there are both. */
+uint32_t labels_draw(const struct labels *l, struct rng *rng, bool all, bool balance);
 /* The i-th newest of those held out, or of those to train on; LABELS_NONE: fewer. */
 uint32_t labels_newest(const struct labels *l, bool held, uint32_t i);
 /* The text of number i in order of arrival; .len = 0: fewer. */

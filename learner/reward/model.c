@@ -6,7 +6,11 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-enum { INIT_INDEX = 1, DRAW_INDEX = 2 }; // streams of chance; the policy's is 0
+enum {
+    INIT_INDEX = 1,
+    DRAW_INDEX,
+    WITNESS_INDEX
+};                     // streams of chance; the policy's is 0
 enum { WARN_AT = 16 }; // times the labels that the gate needs, all alike
 
 /* ---- the gate ---- */
@@ -114,7 +118,7 @@ void model_show(struct model *m)
     f->orders = m->head == CAPNET_SCORE;
     f->version = s->version;
     f->resting = s->resting;
-    f->chance = s->rng.state;
+    f->chance = m->fit.rng.state;
     f->loss = s->loss;
     f->recall = s->recall;
     f->precision = s->precision;
@@ -124,7 +128,7 @@ void model_show(struct model *m)
     f->agreed = s->agreed;
     f->drift = s->drift;
     if (f->steps != s->steps || f->digest == 0) {
-        const struct params *w = capnet_params(m->fit);
+        const struct params *w = capnet_params(m->fit.net);
         f->digest = hash_64(bytes_of(w->weights, w->floats * sizeof(float)));
     }
     f->steps = s->steps;
@@ -236,12 +240,29 @@ static void alloc(struct model *m)
     m->first = mem_new(MODEL_PASS + 1, sizeof(*m->first));
 }
 
+/* Both begin alike: the same weights, and each its own stream of labels. */
+static void open_fitter(struct model *m, struct model_fitter *f, uint32_t draws)
+{
+    const struct fitting_options *o = &m->options;
+    const enum capnet_text text =
+        strcmp(o->text_net, "cnn") == 0 ? CAPNET_CNN : CAPNET_NGRAM;
+    size_t rows, cols;
+    struct rng rng;
+
+    f->net = capnet_new(text, m->head, MODEL_PASS, true);
+    rng_init_stream(&rng, &(struct rng_stream){
+                              .seed = o->seed, .role = RNG_INIT, .index = INIT_INDEX});
+    capnet_init_weights(f->net, &rng);
+    adam_init(&f->adam, capnet_params(f->net)->floats);
+    capnet_table(f->net, &rows, &cols);
+    adam_set_table(&f->adam, rows, cols);
+    rng_init_stream(&f->rng, &(struct rng_stream){
+                                 .seed = o->seed, .role = RNG_LEARNER, .index = draws});
+}
+
 enum status model_open(const struct model_plan *plan, struct model **out)
 {
     const struct fitting_options *o = plan->options;
-    const enum capnet_text text =
-        strcmp(o->text_net, "cnn") == 0 ? CAPNET_CNN : CAPNET_NGRAM;
-    struct rng rng;
 
     TRY(check_budget(o, plan->head));
     struct model *m = mem_new(1, sizeof(*m));
@@ -252,16 +273,12 @@ enum status model_open(const struct model_plan *plan, struct model **out)
     m->figures = plan->figures;
     m->worth = plan->worth;
     m->worth_ctx = plan->ctx;
-    m->fit = capnet_new(text, plan->head, MODEL_PASS, true);
-    m->paid = capnet_new(text, plan->head, MODEL_SAY_PASS, false);
-    rng_init_stream(&rng, &(struct rng_stream){
-                              .seed = o->seed, .role = RNG_INIT, .index = INIT_INDEX});
-    capnet_init_weights(m->fit, &rng);
-    adam_init(&m->adam, model_floats(m));
+    open_fitter(m, &m->fit, DRAW_INDEX);
+    m->fit.all = m->fit.shared = true;
+    open_fitter(m, &m->witness, WITNESS_INDEX);
+    m->paid = capnet_new(strcmp(o->text_net, "cnn") == 0 ? CAPNET_CNN : CAPNET_NGRAM,
+                         plan->head, MODEL_SAY_PASS, false);
     m->labels = labels_new(o->held_out);
-    rng_init_stream(&m->s.rng, &(struct rng_stream){.seed = o->seed,
-                                                    .role = RNG_LEARNER,
-                                                    .index = DRAW_INDEX});
     m->s.best = INFINITY;
     m->s.loss = m->s.recall = m->s.precision = m->s.ece = NAN;
     m->s.accuracy = m->s.drift = NAN;
@@ -282,21 +299,23 @@ void model_close(struct model *m)
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         mem_free(all[i]);
     }
-    capnet_free(m->fit);
+    capnet_free(m->fit.net);
+    adam_release(&m->fit.adam);
+    capnet_free(m->witness.net);
+    adam_release(&m->witness.adam);
     capnet_free(m->paid);
-    adam_release(&m->adam);
     labels_free(m->labels);
     mem_free(m);
 }
 
 size_t model_floats(const struct model *m)
 {
-    return capnet_params(m->fit)->floats;
+    return capnet_params(m->fit.net)->floats;
 }
 
 void model_pay(struct model *m)
 {
-    memcpy(capnet_params(m->paid)->weights, capnet_params(m->fit)->weights,
+    memcpy(capnet_params(m->paid)->weights, capnet_params(m->fit.net)->weights,
            model_floats(m) * sizeof(float));
     capnet_weights_changed(m->paid);
 }

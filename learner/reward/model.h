@@ -6,8 +6,10 @@
  *
  * Equal on all ranks: each takes the same labels at the same update and the same draws
  * from the same stream; a minibatch is shared out over the ranks and its gradient summed,
- * so that two ranks fit like one. Two networks: `fit` is moved by Adam, `paid` is a copy
- * of it, made at most every version_updates updates, and is what scores come from.
+ * so that two ranks fit like one. Three networks: `fit` learns from all labels; `paid` is a
+ * copy of it, made at most every version_updates updates, and is what scores come from; the
+ * witness, on rank 0, takes the same steps without the labels held out, and is measured by
+ * them: so that what is held out is paid as well as the rest.
  *
  * The gate opens with the first version after gate_labels labels, gate_class of each class
  * (of orders: that are not all tied) and gate_steps gradient steps; then the model's share

@@ -48,31 +48,40 @@ static double loss_of(struct model *m, const float *out, int items)
 
 /* ---- one step ---- */
 
-static enum status step(struct model *m)
+/* This rank's part of a minibatch into m->number; returns how many. Every rank draws all,
+ * so that the stream stays the same. */
+static int draw(struct model *m, struct model_fitter *f)
 {
-    struct params *w = capnet_params(m->fit);
-    const uint64_t drop = rng_next(&m->s.rng);
-    int mine = 0, items;
-    double norm;
+    int mine = 0;
 
-    // Every rank draws all, so that the stream stays the same, and takes its part.
     for (int64_t i = 0; i < m->options.batch; i++) {
-        const uint32_t n = labels_draw(m->labels, &m->s.rng, m->options.balance);
-        if (i % m->peers.count == m->peers.index) {
+        const uint32_t n = labels_draw(m->labels, &f->rng, f->all, m->options.balance);
+        if (!f->shared || i % m->peers.count == m->peers.index) {
             m->number[mine++] = n;
         }
     }
+    return mine;
+}
+
+static enum status step(struct model *m, struct model_fitter *f)
+{
+    struct params *w = capnet_params(f->net);
+    const uint64_t drop = rng_next(&f->rng);
+    const int mine = draw(m, f);
+    double norm;
+    int items;
+
     params_zero_grads(w);
     for (int at = 0; at < mine;) {
         at = gather(m, at, mine, MODEL_PASS, &items);
-        const float *out = capnet_forward(m->fit, m->text, m->first[items], &drop);
+        const float *out = capnet_forward(f->net, m->text, m->first[items], &drop);
         (void)loss_of(m, out, items);
-        capnet_backward(m->fit, m->dout);
+        capnet_backward(f->net, m->dout);
     }
-    if (m->peers.count > 1) {
+    if (f->shared && m->peers.count > 1) {
         TRY(m->peers.sum(m->peers.ctx, w->grads, w->floats));
     }
-    if (adam_step(&m->adam, w->weights, w->grads, (double)m->options.batch,
+    if (adam_step(&f->adam, w->weights, w->grads, (double)m->options.batch,
                   m->options.lr, grad_norm, &norm) != ST_OK) {
         LOG_ERROR(
             "REWARD-NAN",
@@ -81,8 +90,27 @@ static enum status step(struct model *m)
             (unsigned long long)m->s.steps);
         return ST_CORRUPT;
     }
-    capnet_weights_changed(m->fit);
-    m->s.steps++;
+    capnet_weights_changed(f->net);
+    return ST_OK;
+}
+
+/* The witness is rank 0's alone: its gradient is not worth a sum over ranks, and what it
+ * measures all ranks hear. */
+static bool has_witness(const struct model *m)
+{
+    return labels_held(m->labels) >= MODEL_HELD_LEAST &&
+           labels_to_train(m->labels) >= MODEL_LABELS_LEAST;
+}
+
+static enum status steps(struct model *m)
+{
+    for (int64_t i = 0; i < m->options.steps; i++) {
+        TRY(step(m, &m->fit));
+        if (has_witness(m) && m->peers.index == 0) {
+            TRY(step(m, &m->witness));
+        }
+        m->s.steps++;
+    }
     return ST_OK;
 }
 
@@ -186,11 +214,11 @@ static double ratio(double a, double b)
     return b > 0 ? a / b : NAN;
 }
 
-/* The newest held out, or trained on where too few are held out. */
+/* The newest held out, by the witness; where too few are, the newest of all. */
 static enum status measure_held(struct model *m)
 {
     struct model_state *k = &m->s;
-    const bool held = labels_held(m->labels) >= MODEL_HELD_LEAST;
+    const bool held = has_witness(m);
     struct measured s;
     int mine = 0;
 
@@ -199,11 +227,11 @@ static enum status measure_held(struct model *m)
         if (n == LABELS_NONE) {
             break;
         }
-        if ((int)i % m->peers.count == m->peers.index) {
+        if (held ? m->peers.index == 0 : (int)i % m->peers.count == m->peers.index) {
             m->number[mine++] = n;
         }
     }
-    TRY(measure(m, m->fit, mine, &s));
+    TRY(measure(m, held ? m->witness.net : m->fit.net, mine, &s));
     k->loss = ratio(s.loss, s.items);
     const bool rated = held && m->head == CAPNET_RATE;
     k->recall = rated ? ratio(s.hit, s.is) : NAN;
@@ -303,10 +331,8 @@ enum status model_fit_steps(struct model *m, uint64_t update)
 
     TRY(measure_fresh(m));
     wake(m);
-    if (!m->s.resting && labels_to_train(m->labels) >= MODEL_LABELS_LEAST) {
-        for (int64_t i = 0; i < m->options.steps; i++) {
-            TRY(step(m));
-        }
+    if (!m->s.resting && labels_count(m->labels) >= MODEL_LABELS_LEAST) {
+        TRY(steps(m));
     }
     TRY(new_version(m, update));
     m->figures->update_steps = m->s.steps - before;

@@ -22,13 +22,20 @@ struct model_said {
     float value;
 };
 
+/* A network on its way. */
+struct model_fitter {
+    struct capnet *net;
+    struct adam adam;
+    struct rng rng; // draws its labels
+    bool all;       // of all labels; false: of those not held out
+    bool shared;    // each minibatch is shared out over the ranks
+};
+
 /* What a checkpoint keeps beside weights, moments and labels. No padding. */
 struct model_state {
-    struct rng rng;
     uint64_t steps, version;
     uint64_t published, published_steps; // update and steps of the last version
     uint64_t opened;                     // update, once `open`
-    uint64_t adam_steps;
     double best, loss, ramp;
     uint64_t fresh, agreed;
     uint64_t came, wrong; // labels since fitting rests
@@ -36,7 +43,7 @@ struct model_state {
     uint32_t resting, open, warned;
     double recall, precision, ece, accuracy, drift;
 };
-_Static_assert(sizeof(struct model_state) == 14 * 8 + 4 * 4 + 5 * 8, "no padding");
+_Static_assert(sizeof(struct model_state) == 12 * 8 + 4 * 4 + 5 * 8, "no padding");
 
 struct model {
     struct fitting_options options;
@@ -47,8 +54,8 @@ struct model {
     float (*worth)(const void *ctx, float value);
     const void *worth_ctx;
     struct model_state s;
-    struct capnet *fit, *paid;
-    struct adam adam;
+    struct model_fitter fit, witness;
+    struct capnet *paid;
     struct labels *labels;
     uint32_t *fresh; // (MODEL_FRESH) labels that came since the last update
     uint32_t fresh_count;

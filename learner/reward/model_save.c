@@ -12,29 +12,37 @@ struct head {
     char magic[8];
     uint64_t shape, floats; // digest of names and shapes; of each of the four arrays
     uint32_t fresh, probes;
+    struct rng draws[2];
+    uint64_t adam_steps[2]; // of the fit, of its witness
     struct model_state state;
 };
 static const char magic_text[8] = "minomod1";
-enum { ARRAYS = 4 };
+enum { SHARED = 4, ARRAYS = 7 }; // those of the witness are rank 0's
 
 static void arrays_of(const struct model *m, float *out[ARRAYS])
 {
-    out[0] = capnet_params(m->fit)->weights;
+    out[0] = capnet_params(m->fit.net)->weights;
     out[1] = capnet_params(m->paid)->weights;
-    out[2] = m->adam.first;
-    out[3] = m->adam.second;
+    out[2] = m->fit.adam.first;
+    out[3] = m->fit.adam.second;
+    out[4] = capnet_params(m->witness.net)->weights;
+    out[5] = m->witness.adam.first;
+    out[6] = m->witness.adam.second;
 }
 
 static void fill_head(const struct model *m, struct head *h)
 {
     memset(h, 0, sizeof(*h));
     memcpy(h->magic, magic_text, sizeof(h->magic));
-    h->shape = params_digest(capnet_params(m->fit));
+    h->shape = params_digest(capnet_params(m->fit.net));
     h->floats = model_floats(m);
     h->fresh = m->fresh_count;
     h->probes = m->probes;
     h->state = m->s;
-    h->state.adam_steps = m->adam.steps;
+    h->draws[0] = m->fit.rng;
+    h->adam_steps[0] = m->fit.adam.steps;
+    h->draws[1] = m->witness.rng;
+    h->adam_steps[1] = m->witness.adam.steps;
 }
 
 uint64_t model_digest(const struct model *m)
@@ -44,9 +52,11 @@ uint64_t model_digest(const struct model *m)
     struct head h;
 
     fill_head(m, &h);
+    h.draws[1] = (struct rng){0}; // all but the witness
+    h.adam_steps[1] = 0;
     arrays_of(m, array);
     hash_add(s, bytes_of(&h, sizeof(h)));
-    for (int i = 0; i < ARRAYS; i++) {
+    for (int i = 0; i < SHARED; i++) {
         hash_add(s, bytes_of(array[i], h.floats * sizeof(float)));
     }
     return hash_end(s).lo;
@@ -89,7 +99,7 @@ static enum status check_head(const struct model *m, const struct head *h, size_
         LOG_ERROR("REWARD-MODEL", "%zu bytes are not a checkpoint's reward model", len);
         return ST_CORRUPT;
     }
-    if (h->shape != params_digest(capnet_params(m->fit)) ||
+    if (h->shape != params_digest(capnet_params(m->fit.net)) ||
         h->floats != model_floats(m)) {
         LOG_ERROR("REWARD-MODEL",
                   "the checkpoint's reward model is of another shape than --reward and "
@@ -153,12 +163,16 @@ enum status model_load(struct model *m, struct bytes b)
         at += h.floats * sizeof(float);
     }
     m->s = h.state;
-    m->adam.steps = h.state.adam_steps;
+    m->fit.rng = h.draws[0];
+    m->fit.adam.steps = h.adam_steps[0];
+    m->witness.rng = h.draws[1];
+    m->witness.adam.steps = h.adam_steps[1];
     m->fresh_count = h.fresh;
     m->probes = h.probes;
     TRY(labels_read(m->labels, bytes_of(at, (size_t)(end - at))));
     TRY(check_numbers(m));
-    capnet_weights_changed(m->fit);
+    capnet_weights_changed(m->fit.net);
+    capnet_weights_changed(m->witness.net);
     capnet_weights_changed(m->paid);
     memset(m->cache, 0, MODEL_CACHE * sizeof(*m->cache));
     m->figures->digest = 0;

@@ -19,6 +19,7 @@ static const struct reward_kind *const kinds[] = {
     &reward_none,      // one in a line
     &reward_retrieval, //
     &reward_classify,  //
+    &reward_rank,      //
     &reward_count,     //
     &reward_rnd,       //
     &reward_bow,       //

@@ -135,6 +135,6 @@ float reward_worth(const struct reward *r, float p);
 float reward_label_worth(const struct reward *r, struct hash128 key);
 
 extern const struct reward_kind reward_retrieval, reward_count, reward_classify,
-    reward_rnd, reward_bow;
+    reward_rank, reward_rnd, reward_bow;
 
 #endif

@@ -170,7 +170,7 @@ static double share_of_helpful(bool balance)
     rng_init(&rng, 3);
     for (int i = 0; i < 2000; i++) {
         struct labels_item it;
-        labels_get(labels, labels_draw(labels, &rng, balance), &it);
+        labels_get(labels, labels_draw(labels, &rng, false, balance), &it);
         assert_false(it.held);
         helpful += it.helpful;
     }
@@ -206,8 +206,8 @@ static void the_draws_after_a_checkpoint_are_those_without_it(void **state)
     rng_init(&one, 9);
     rng_init(&two, 9);
     for (int i = 0; i < 5000; i++) {
-        assert_int_equal(labels_draw(labels, &one, i % 2 == 0),
-                         labels_draw(back, &two, i % 2 == 0));
+        assert_int_equal(labels_draw(labels, &one, i % 3 == 0, i % 2 == 0),
+                         labels_draw(back, &two, i % 3 == 0, i % 2 == 0));
     }
     assert_int_equal(labels_of_class(back, true), labels_of_class(labels, true));
     assert_int_equal(labels_newest(back, true, 3), labels_newest(labels, true, 3));

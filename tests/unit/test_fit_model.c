@@ -371,8 +371,8 @@ static void two_ranks_fit_like_one(void **state)
     assert_int_equal(half[0].figures.fresh, alone.figures.fresh);
     assert_float_equal(half[0].figures.loss, alone.figures.loss,
                        0.02 * alone.figures.loss + 1e-3);
-    const struct params *one = capnet_params(alone.model->fit);
-    const struct params *two = capnet_params(half[0].model->fit);
+    const struct params *one = capnet_params(alone.model->fit.net);
+    const struct params *two = capnet_params(half[0].model->fit.net);
     double apart = 0;
     for (size_t i = 0; i < one->floats; i++) {
         apart = fmax(apart, fabs((double)one->weights[i] - (double)two->weights[i]));
@@ -393,11 +393,11 @@ static void a_gradient_that_is_no_number_is_said_and_nothing_moves(void **state)
     (void)state;
     assert_int_equal(begin(&t, &usual, &nobody, CAPNET_RATE), ST_OK);
     assert_int_equal(go_on(&t, 20, 4), ST_OK);
-    struct params *w = capnet_params(t.model->fit);
+    struct params *w = capnet_params(t.model->fit.net);
     for (size_t i = 0; i < w->floats; i++) {
         w->weights[i] = NAN;
     }
-    capnet_weights_changed(t.model->fit);
+    capnet_weights_changed(t.model->fit.net);
     harness_stderr_begin();
     assert_int_equal(go_on(&t, 1, 0), ST_CORRUPT);
     assert_non_null(strstr(harness_stderr_end(), "REWARD-NAN"));
@@ -413,7 +413,7 @@ static void a_checkpoint_with_what_is_no_number_is_refused(void **state)
     (void)state;
     assert_int_equal(begin(&t, &usual, &nobody, CAPNET_RATE), ST_OK);
     assert_int_equal(go_on(&t, 20, 4), ST_OK);
-    t.model->adam.second[5] = NAN;
+    t.model->fit.adam.second[5] = NAN;
     model_save(t.model, &data, &len);
     harness_stderr_begin();
     assert_int_equal(model_load(t.model, bytes_of(data, len)), ST_CORRUPT);

@@ -1,0 +1,268 @@
+/* The reward `rank`: what scores pay by where they lie, and what it is fitted to. */
+
+#include "tests/support/harness.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "learner/reward/reward.h"
+
+enum { TEXTS = 4, ROWS = 6, WORDS = 12 };
+
+static struct reward reward;
+static float paid[ROWS];
+static struct reward_sums sums;
+
+/* texts: "", "a gold key", "an old door", "a wet rock" */
+static struct bytes text[TEXTS];
+static struct hash128 key[TEXTS];
+static const uint32_t emissions[TEXTS] = {1, 1, 1, 3};
+static const float env_reward[ROWS] = {0, 50, 0, 0, 0, 0};
+static const uint16_t count[ROWS] = {1, 1, 1, 1, 2, 3};
+static const uint32_t caused[ROWS] = {0, 1, 2, 3, 3, 3};
+static const struct reward_rows rows = {.rows = ROWS,
+                                        .texts = TEXTS,
+                                        .env_reward = env_reward,
+                                        .count = count,
+                                        .caused = caused,
+                                        .text = text,
+                                        .key = key,
+                                        .emissions = emissions};
+
+static void open_rank(void)
+{
+    static const char *const words[TEXTS] = {"", "a gold key", "an old door",
+                                             "a wet rock"};
+    const struct reward_options o = {.kind = "rank",
+                                     .a_ext = 1,
+                                     .a_int = 0.5,
+                                     .scale = 0.04,
+                                     .clip = 10,
+                                     .beta = 3,
+                                     .fitting = {.text_net = "ngram",
+                                                 .lr = 0.01,
+                                                 .steps = 2,
+                                                 .batch = 32,
+                                                 .version_updates = 2,
+                                                 .gate_labels = 20,
+                                                 .gate_class = 4,
+                                                 .gate_steps = 20,
+                                                 .ramp_updates = 4,
+                                                 .balance = true,
+                                                 .seed = 5}};
+
+    for (int i = 0; i < TEXTS; i++) {
+        text[i] = bytes_text(words[i]);
+        key[i] = hash_128(text[i]);
+    }
+    assert_int_equal(
+        reward_init(&reward, &o, &(struct reward_peers){.count = 1}, TEXTS), ST_OK);
+}
+
+static const char *word_of(int i)
+{
+    static const char *const words[WORDS] = {
+        "a gold key", "a wet rock",  "an old door",  "a tin key",
+        "a dry rock", "a new door",  "an iron key",  "a red rock",
+        "a low door", "a brass key", "a black rock", "a high door"};
+
+    return words[i];
+}
+
+/* places: 0 is best. */
+static void order(int a, int b, int place_a, int place_b)
+{
+    static uint64_t serial;
+    struct reward_label label = {.key = {(uint64_t)a, (uint64_t)b},
+                                 .serial = ++serial,
+                                 .kind =
+                                     place_a == place_b ? VERDICT_TIE : VERDICT_LABEL,
+                                 .captions = 2,
+                                 .place = {(uint8_t)place_a, (uint8_t)place_b}};
+    const int each[2] = {a, b};
+
+    for (int i = 0; i < 2; i++) {
+        const struct bytes t = bytes_text(word_of(each[i]));
+        label.caption[i] = hash_128(t);
+        reward_take_text(&reward, label.caption[i], t);
+    }
+    reward_take_label(&reward, &label, 0);
+}
+
+/* Keys before doors before rocks, as word i % 3 says: 0, 2, 1. */
+static void teach_all(void)
+{
+    static const int place[3] = {0, 2, 1};
+
+    for (int a = 0; a < WORDS; a++) {
+        for (int b = a + 1; b < WORDS; b++) {
+            order(a, b, place[a % 3], place[b % 3]);
+        }
+    }
+}
+
+/* What was scored anew in this batch; earlier ones are remembered by the caller. */
+static double score_of(const char *word, double before)
+{
+    const struct hash128 k = hash_128(bytes_text(word));
+
+    for (int i = 0; i < reward.scored_count; i++) {
+        if (hash_equal(reward.scored[i].key, k)) {
+            return (double)reward.scored[i].score;
+        }
+    }
+    return before;
+}
+
+static double worth(double s, double m, double sigma)
+{
+    const double z = sigma > 1e-6 ? (s - m) / sigma : 0;
+
+    return z > 0.5 ? fmin(z, 5) / 5 : 0;
+}
+
+/* Gate, ramp, and the running normalisation against a naive one: all emissions so far,
+ * each with the weight that is left of it. */
+static void it_pays_by_the_place_among_all_that_was_said(void **state)
+{
+    double s[TEXTS] = {0}, said[400][2], weight[400], m = 0, sigma = 0;
+    int n = 0, open_at = -1;
+
+    (void)state;
+    open_rank();
+    teach_all();
+    for (int u = 0; u < 60; u++) {
+        const double ramp = reward.fitting.ramp;
+        reward_apply(&reward, paid, &sums, &rows, (uint64_t)u);
+        for (int i = 1; i < TEXTS; i++) {
+            s[i] = score_of((const char *)text[i].data, s[i]);
+        }
+        const double want[ROWS] = {0,
+                                   2 + 0.5 * ramp * worth(s[1], m, sigma),
+                                   0.5 * ramp * worth(s[2], m, sigma),
+                                   0.5 * ramp * worth(s[3], m, sigma),
+                                   0.5 * ramp * worth(s[3], m, sigma) / 8,
+                                   0.5 * ramp * worth(s[3], m, sigma) / 27};
+        for (int i = 0; i < ROWS; i++) {
+            assert_float_equal(paid[i], want[i], 1e-5);
+        }
+        if (ramp > 0) { // naive
+            open_at = open_at < 0 ? u : open_at;
+            for (int i = 0; i < n; i++) {
+                weight[i] *= 1 - ROWS / 1e6;
+            }
+            for (int i = 1; i < TEXTS; i++, n++) {
+                said[n][0] = s[i];
+                said[n][1] = emissions[i];
+                weight[n] = 1;
+            }
+            double all = 0, square = 0;
+            m = 0;
+            for (int i = 0; i < n; i++) {
+                all += weight[i] * said[i][1];
+                m += weight[i] * said[i][1] * said[i][0];
+            }
+            m /= all;
+            for (int i = 0; i < n; i++) {
+                square += weight[i] * said[i][1] * (said[i][0] - m) * (said[i][0] - m);
+            }
+            sigma = sqrt(square / all);
+        }
+        assert_int_equal(reward_fit(&reward, (uint64_t)u), ST_OK);
+        assert_float_equal(reward.fitting.mean, m, 1e-5);
+        assert_float_equal(reward.fitting.sigma, sigma, 1e-4);
+    }
+    assert_true(open_at > 5 && open_at < 20);
+    assert_true(paid[1] > 2.05F);      // a key, as it has learnt
+    assert_float_equal(paid[3], 0, 0); // what comes most
+    reward_release(&reward);
+}
+
+/* a > b > c > a, each said with some noise: no scores fit, and all stay finite. */
+static void data_without_an_order_give_scores_near_each_other(void **state)
+{
+    (void)state;
+    open_rank();
+    for (int a = 0; a < WORDS; a++) {
+        for (int b = a + 1; b < WORDS; b++) {
+            const int way = (b % 3 - a % 3 + 3) % 3; // 1: a wins, 2: b wins, 0: a tie
+            order(a, b, way == 2, way == 1);
+        }
+    }
+    for (int u = 0; u < 200; u++) {
+        reward_apply(&reward, paid, &sums, &rows, (uint64_t)u);
+        assert_int_equal(reward_fit(&reward, (uint64_t)u), ST_OK);
+        for (int i = 0; i < ROWS; i++) {
+            assert_true(isfinite(paid[i]) && paid[i] <= 2.5F);
+        }
+    }
+    assert_true(reward.fitting.open);
+    assert_true(isfinite(reward.fitting.mean) && isfinite(reward.fitting.loss));
+    reward_release(&reward);
+}
+
+static void a_resumed_one_pays_the_same(void **state)
+{
+    float want[30][ROWS];
+    uint64_t digest = 0;
+    char *data = NULL;
+    size_t len = 0;
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        open_rank();
+        teach_all();
+        if (round == 1) {
+            assert_int_equal(reward.kind->load(&reward, bytes_of(data, len)), ST_OK);
+            mem_free(data);
+        }
+        for (int u = round == 0 ? 0 : 15; u < 30; u++) {
+            if (round == 0 && u == 15) {
+                reward.kind->save(&reward, &data, &len);
+            }
+            reward_apply(&reward, paid, &sums, &rows, (uint64_t)u);
+            assert_int_equal(reward_fit(&reward, (uint64_t)u), ST_OK);
+            if (round == 0) {
+                memcpy(want[u], paid, sizeof(paid));
+            }
+            assert_memory_equal(paid, want[u], sizeof(paid));
+        }
+        if (round == 0) {
+            digest = reward.kind->digest(&reward);
+        }
+        assert_int_equal(reward.kind->digest(&reward), digest);
+        reward_release(&reward);
+    }
+}
+
+static void a_damaged_checkpoint_is_refused(void **state)
+{
+    char *data;
+    size_t len;
+
+    (void)state;
+    open_rank();
+    reward.kind->save(&reward, &data, &len);
+    harness_stderr_begin();
+    assert_int_equal(reward.kind->load(&reward, bytes_of(data, 20)), ST_CORRUPT);
+    assert_int_equal(reward.kind->load(&reward, bytes_of(data, 100)), ST_CORRUPT);
+    data[0] = 'x';
+    assert_int_equal(reward.kind->load(&reward, bytes_of(data, len)), ST_CORRUPT);
+    assert_non_null(strstr(harness_stderr_end(), "REWARD-MODEL"));
+    mem_free(data);
+    reward_release(&reward);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_pays_by_the_place_among_all_that_was_said),
+        cmocka_unit_test(data_without_an_order_give_scores_near_each_other),
+        cmocka_unit_test(a_resumed_one_pays_the_same),
+        cmocka_unit_test(a_damaged_checkpoint_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

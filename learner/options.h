@@ -43,8 +43,8 @@ struct learner_options {
     int64_t label_budget, label_budget_hour; // 0 = none
     double consistency_share, judge_alarm;
     char soft[OPTION_TEXT_MAX], text_net[OPTION_TEXT_MAX];
-    bool hard, class_balance;
-    double eta, reward_model_lr, held_out;
+    bool hard;
+    double eta, reward_model_lr, held_out, class_balance;
     int64_t fit_steps, fit_batch, reward_version_updates;
     int64_t gate_labels, gate_class, gate_steps, ramp_updates;
     char log_level[OPTION_TEXT_MAX];

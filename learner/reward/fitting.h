@@ -18,7 +18,7 @@ struct fitting_options {
     int64_t version_updates; // at least so many updates between two versions
     int64_t gate_labels, gate_class, gate_steps, ramp_updates;
     double held_out; // share of the labels
-    bool balance;    // draw both classes equally often
+    double balance;  // share of the draws that are of helpful labels alone
     uint64_t seed;
     int64_t label_budget; // 0 = none
     bool labels_come;     // from other ledgers, beside the budget

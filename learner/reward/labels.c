@@ -326,15 +326,15 @@ void labels_get(const struct labels *l, uint32_t number, struct labels_item *out
     }
 }
 
-uint32_t labels_draw(const struct labels *l, struct rng *rng, bool all, bool balance)
+uint32_t labels_draw(const struct labels *l, struct rng *rng, bool all, double helpful)
 {
     const struct list *class_ = l->class_[all];
     const uint32_t count = class_[0].count + class_[1].count;
     // The same draws from the stream in every case.
-    const uint32_t side = rng_below(rng, 2);
+    const bool chosen = (double)rng_float(rng) < helpful;
 
-    if (balance && class_[0].count > 0 && class_[1].count > 0) {
-        return class_[side].number[rng_below(rng, class_[side].count)];
+    if (chosen && class_[1].count > 0) {
+        return class_[1].number[rng_below(rng, class_[1].count)];
     }
     const uint32_t i = rng_below(rng, count);
     return i < class_[0].count ? class_[0].number[i]

@@ -51,9 +51,9 @@ uint32_t labels_to_train(const struct labels *l);
 uint32_t labels_held(const struct labels *l);
 
 void labels_get(const struct labels *l, uint32_t number, struct labels_item *out);
-/* One by chance, of those to train on or of all; there must be one. balance: of each class
- * equally often, where there are both. */
-uint32_t labels_draw(const struct labels *l, struct rng *rng, bool all, bool balance);
+/* One by chance, of those to train on or of all; there must be one. A share `helpful` of the
+ * draws is of helpful ones alone, where there are any. */
+uint32_t labels_draw(const struct labels *l, struct rng *rng, bool all, double helpful);
 /* The i-th newest of those held out, or of those to train on; LABELS_NONE: fewer. */
 uint32_t labels_newest(const struct labels *l, bool held, uint32_t i);
 /* The text of number i in order of arrival; .len = 0: fewer. */

@@ -24,7 +24,7 @@ static const struct fitting_options usual = {.text_net = "ngram",
                                              .gate_steps = 40,
                                              .ramp_updates = 5,
                                              .held_out = 0.2,
-                                             .balance = true,
+                                             .balance = 0.25,
                                              .seed = 3};
 static const struct reward_peers nobody = {.count = 1};
 

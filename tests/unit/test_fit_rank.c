@@ -50,7 +50,7 @@ static void open_rank(void)
                                                  .gate_class = 4,
                                                  .gate_steps = 20,
                                                  .ramp_updates = 4,
-                                                 .balance = true,
+                                                 .balance = 0.25,
                                                  .seed = 5}};
 
     for (int i = 0; i < TEXTS; i++) {

@@ -161,7 +161,7 @@ static void open_classify(bool raw, bool hard)
                                          .gate_class = 1,
                                          .gate_steps = 12,
                                          .ramp_updates = 4,
-                                         .balance = true};
+                                         .balance = 0.25};
     assert_int_equal(
         reward_init(&reward, &o, &(struct reward_peers){.count = 1}, TEXTS), ST_OK);
     for (int i = 0; i < 19; i++) {

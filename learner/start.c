@@ -292,6 +292,7 @@ static enum status open_intake(struct learner *l)
 
 enum status start_open(struct learner *l)
 {
+    TRY(train_check(&l->options, ranks_count(l->ranks)));
     TRY(start_read_goal(&l->options, &l->goal));
     TRY(agree_on_run(l));
     if (l->plan.finished) {

@@ -26,7 +26,7 @@ static const struct reward_kind *const kinds[] = {
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
-static const struct reward_kind *kind_named(const char *name)
+const struct reward_kind *reward_find(const char *name)
 {
     const char *names[KINDS];
 
@@ -45,7 +45,7 @@ static const struct reward_kind *kind_named(const char *name)
 enum status reward_init(struct reward *r, const struct reward_options *o,
                         const struct reward_peers *peers, int most_texts)
 {
-    *r = (struct reward){.options = *o, .kind = kind_named(o->kind), .peers = *peers};
+    *r = (struct reward){.options = *o, .kind = reward_find(o->kind), .peers = *peers};
     if (r->kind == NULL) {
         return ST_INVALID;
     }

@@ -106,6 +106,8 @@ struct reward {
     void *state; // the kind's own
 };
 
+/* NULL (logged): no such kind. */
+const struct reward_kind *reward_find(const char *name);
 /* ST_INVALID (logged): no such kind, or a setting of it is wrong. most_texts: distinct
  * captions of one batch, at least its rows. */
 MUST_USE enum status reward_init(struct reward *r, const struct reward_options *o,

@@ -105,6 +105,8 @@ struct train {
     double stage_s[STAGES], stage_mark;
 };
 
+/* Settings that cannot go together, before anything is made. ST_INVALID (logged). */
+MUST_USE enum status train_check(const struct learner_options *o, int ranks);
 /* Fresh weights from the seed. ST_INVALID (logged): a setting is wrong. */
 MUST_USE enum status train_init(struct train *t, const struct train_plan *plan);
 void train_release(struct train *t);

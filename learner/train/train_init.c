@@ -30,10 +30,10 @@ static enum loss_kind loss_of(const char *name)
 }
 
 /* This rank's share of the batch, in segments. */
-static enum status share_of(const struct train_plan *plan, int *sequences)
+static enum status share_of(const struct learner_options *o, int64_t ranks,
+                            int *sequences)
 {
-    const struct learner_options *o = plan->options;
-    const int64_t ranks = ranks_count(plan->ranks), T = o->segment_steps;
+    const int64_t T = o->segment_steps;
 
     if (o->batch % (ranks * T) != 0 || o->batch == 0) {
         LOG_ERROR(
@@ -45,6 +45,18 @@ static enum status share_of(const struct train_plan *plan, int *sequences)
     }
     *sequences = (int)(o->batch / (ranks * T));
     return ST_OK;
+}
+
+enum status train_check(const struct learner_options *o, int ranks)
+{
+    const struct reward_kind *kind = reward_find(o->reward);
+    int sequences;
+
+    if (kind == NULL) {
+        return ST_INVALID;
+    }
+    TRY(share_of(o, ranks, &sequences));
+    return replaying_check(o, kind->needs_labels);
 }
 
 static void alloc_rows(struct train *t, size_t rows, size_t actions)
@@ -145,7 +157,6 @@ static enum status init_parts(struct train *t, int want, int sequences)
     batch_init(&t->batch, &shape);
     replaying_init(&t->replaying, o, want, ranks_index(t->ranks));
     TRY(reward_init(&t->reward, &reward, &peers, texts));
-    TRY(replaying_check(o, t->reward.kind->needs_labels));
     inbox_init(&t->inbox, t->plan.rings.to_training);
     exchange_init(&t->exchange, t->ranks, &t->inbox, t->plan.rings.to_io, texts);
     tallies_window_init(&t->window, ranks_count(t->ranks));
@@ -164,7 +175,7 @@ enum status train_init(struct train *t, const struct train_plan *plan)
 
     *t = (struct train){
         .plan = *plan, .options = *o, .ranks = plan->ranks, .began_s = -1};
-    TRY(share_of(plan, &want));
+    TRY(share_of(o, ranks_count(plan->ranks), &want));
     const int sequences = want + replaying_most(o, want);
     const int T = (int)o->segment_steps, piece = piece_of(o, sequences);
     TRY(policy_new(&plan->shape, T * piece, piece, true, &t->policy));

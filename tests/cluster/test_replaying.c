@@ -412,11 +412,11 @@ static void refused(const char *loss, bool labelled, int64_t steps, const char *
     option_defaults(learner_option_table, &o);
     o.replay_ratio = 0.1;
     strcpy(o.loss, loss);
-    strcpy(o.reward, "count");
+    strcpy(o.reward, labelled ? "retrieval" : "count");
     strcpy(o.replay_mode, mode);
     o.segment_steps = steps;
     harness_stderr_begin();
-    const enum status st = replaying_check(&o, labelled);
+    const enum status st = train_check(&o, 1); // what a start asks first
     const char *said = harness_stderr_end();
     assert_int_equal(st, why == NULL ? ST_OK : ST_INVALID);
     assert_true(why == NULL ? said[0] == '\0' : strstr(said, why) != NULL);
@@ -429,7 +429,7 @@ static void what_does_not_go_with_replay_is_refused_by_name(void **state)
     refused("ppo", true, 8, "labels", "--segment-steps above 8, not 8");
     refused("ppo", false, 32, "labels", "--reward=count asks for no labels");
     refused("ppo", false, 32, "uniform", NULL);
-    refused("vtrace", true, 9, "labels", NULL);
+    refused("vtrace", true, 16, "labels", NULL);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, close_all)

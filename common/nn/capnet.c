@@ -34,6 +34,10 @@ struct capnet {
     bool drops;                // dropout before the last layer
     struct layer layer[LAYERS_MAX];
     float *x, *dx; // (most, width)
+    // ngram, training: rows that texts named since the last spread have, and the room
+    // for their gradients and those of the layers
+    bool *named; // (NGRAM_ROWS)
+    float *part; // (params.floats)
     // the last forward, for backward
     const struct bytes *texts;
     int N;
@@ -97,6 +101,10 @@ struct capnet *capnet_new(enum capnet_text text, enum capnet_head head, int most
         textcnn_alloc(c->cnn, most, train);
     }
     alloc_layers(c);
+    if (c->grams != NULL && train) {
+        c->named = mem_new(NGRAM_ROWS, sizeof *c->named);
+        c->part = mem_new(c->params.floats, sizeof *c->part);
+    }
     capnet_weights_changed(c);
     return c;
 }
@@ -114,6 +122,8 @@ void capnet_free(struct capnet *c)
     textcnn_free(c->cnn);
     mem_free(c->x);
     mem_free(c->dx);
+    mem_free(c->named);
+    mem_free(c->part);
     params_release(&c->params);
     mem_free(c);
 }
@@ -309,4 +319,58 @@ void capnet_backward(struct capnet *c, const float *dout)
         dy = dx;
     }
     backward_text(c);
+}
+
+void capnet_name_text(struct capnet *c, struct bytes text)
+{
+    uint16_t rows[NGRAM_MOST];
+
+    if (c->grams == NULL) {
+        return;
+    }
+    const int n = ngram_rows(rows, text);
+    for (int i = 0; i < n; i++) {
+        c->named[rows[i]] = true;
+    }
+}
+
+/* The rows that are named, then all that lies behind the table. */
+size_t capnet_collect_grads(struct capnet *c, float **part)
+{
+    const size_t table = (size_t)NGRAM_ROWS * NGRAM_DIM;
+    float *to = c->part;
+
+    CHECK(c->train);
+    if (c->grams == NULL) {
+        *part = c->params.grads;
+        return c->params.floats;
+    }
+    for (size_t r = 0; r < NGRAM_ROWS; r++) {
+        if (c->named[r]) {
+            vec_put(to, vec_get(c->grams->g + r * NGRAM_DIM));
+            to += NGRAM_DIM;
+        }
+    }
+    const size_t rest = c->params.floats - table;
+    memcpy(to, c->params.grads + table, rest * sizeof *to);
+    *part = c->part;
+    return (size_t)(to - c->part) + rest;
+}
+
+void capnet_spread_grads(struct capnet *c)
+{
+    const size_t table = (size_t)NGRAM_ROWS * NGRAM_DIM;
+    const float *from = c->part;
+
+    if (c->grams == NULL) {
+        return;
+    }
+    for (size_t r = 0; r < NGRAM_ROWS; r++) {
+        if (c->named[r]) {
+            vec_put(c->grams->g + r * NGRAM_DIM, vec_get(from));
+            from += NGRAM_DIM;
+        }
+    }
+    memcpy(c->params.grads + table, from, (c->params.floats - table) * sizeof *from);
+    memset(c->named, 0, NGRAM_ROWS * sizeof *c->named);
 }

@@ -52,4 +52,13 @@ const float *capnet_forward(struct capnet *c, const struct bytes *text, int N,
 /* Of the last forward: adds into the gradients. dout (N, outputs). */
 void capnet_backward(struct capnet *c, const float *dout);
 
+/* For sums over ranks of a gradient that is mostly zeros: every rank names all texts of
+ * the batch, the other ranks' too, then collects what they may have touched, sums it,
+ * and spreads it again. *part (the returned number of floats) is laid out alike on all
+ * ranks that named the same texts, in any order; good until spread, which also forgets
+ * the names. cnn: *part is the whole gradient. */
+void capnet_name_text(struct capnet *c, struct bytes text);
+size_t capnet_collect_grads(struct capnet *c, float **part);
+void capnet_spread_grads(struct capnet *c);
+
 #endif

@@ -193,6 +193,55 @@ static void passes_take_no_memory(void **state)
     }
 }
 
+/* Two nets stand for two ranks with half a batch each; a third has it all. */
+static void parts_of_two_ranks_add_up_to_the_gradient_of_one(void **state)
+{
+    const float dout[TEXTS] = {1, -2, 0.5F, 3};
+    (void)state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        struct capnet *net[3];
+        float *part[2];
+        size_t floats[2];
+        for (int i = 0; i < 3; i++) {
+            net[i] = network(KINDS[k], CAPNET_SCORE);
+        }
+        struct params *whole = capnet_params(net[2]);
+        for (int round = 0; round < 2; round++) { // the names are forgotten between
+            capnet_forward(net[2], texts + round, TEXTS - 2 * round, NULL);
+            params_zero_grads(whole);
+            capnet_backward(net[2], dout);
+            for (int i = 0; i < 2; i++) {
+                params_zero_grads(capnet_params(net[i]));
+                capnet_forward(net[i], texts + round + i * (2 - round), 2 - round,
+                               NULL);
+                capnet_backward(net[i], dout + i * (2 - round));
+                for (int n = round; n < TEXTS - round; n++) {
+                    capnet_name_text(net[i], texts[i == 0 ? n : TEXTS - 1 - n]);
+                }
+                floats[i] = capnet_collect_grads(net[i], &part[i]);
+            }
+            assert_int_equal(floats[0], floats[1]);
+            assert_true(KINDS[k] == CAPNET_CNN || floats[0] < whole->floats / 20);
+            for (size_t f = 0; f < floats[0]; f++) {
+                part[0][f] += part[1][f];
+            }
+            capnet_spread_grads(net[0]);
+            capnet_spread_grads(net[1]);
+            const float *sum = capnet_params(net[0])->grads;
+            for (size_t f = 0; f < whole->floats; f++) {
+                if (!(fabsf(sum[f] - whole->grads[f]) <=
+                      1e-5F * (1 + fabsf(whole->grads[f])))) {
+                    fail_msg("gradient %zu is %g, not %g", f, (double)sum[f],
+                             (double)whole->grads[f]);
+                }
+            }
+        }
+        for (int i = 0; i < 3; i++) {
+            capnet_free(net[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +251,7 @@ int main(void)
         cmocka_unit_test(changed_weights_are_seen_once_they_are_told),
         cmocka_unit_test(nan_in_any_weight_that_is_used_comes_out),
         cmocka_unit_test(dropout_hangs_on_its_seed_and_the_text_alone),
+        cmocka_unit_test(parts_of_two_ranks_add_up_to_the_gradient_of_one),
         cmocka_unit_test(passes_take_no_memory),
     };
     texts[0] = bytes_text("You unlock the door with the brass key.");

@@ -126,20 +126,41 @@ static enum status check_rules(struct plan *p)
     return ST_OK;
 }
 
-/* The retrieval reward takes ratings; comparisons would be paid for and never used. */
-static enum status check_style(const struct plan *p)
+static bool asks_order(const struct plan *p)
+{
+    return strcmp(p->ask, "order") == 0 ||
+           strcmp(settings_get(&p->settings, "reward"), "rank") == 0;
+}
+
+/* Answers of the other kind would be paid for and never used. A style that nobody chose is
+ * one that serves. */
+static enum status check_style(struct plan *p)
 {
     const char *style = settings_get(&p->settings, "style");
-    const char *reward = settings_get(&p->settings, "reward");
+    const bool pair = strcmp(style, "pair") == 0;
+    const bool compares = pair || strcmp(style, "order") == 0;
+    const double captions = settings_number(&p->settings, "order-captions");
 
-    if (strcmp(reward, "retrieval") != 0 ||
-        (strcmp(style, "pair") != 0 && strcmp(style, "order") != 0)) {
+    if (asks_order(p) && !compares && !settings_is_set(&p->settings, "style")) {
+        settings_put(&p->settings, "style", "%s", captions > 2 ? "order" : "pair");
         return ST_OK;
     }
-    fprintf(stderr,
-            "minos %s: --style=%s compares captions, but --reward=%s needs ratings: "
-            "--style=binary or --style=graded\n",
-            p->word, style, reward);
+    if (asks_order(p) == compares && !(pair && captions > 2)) {
+        return ST_OK;
+    }
+    if (compares && !asks_order(p)) {
+        fprintf(stderr,
+                "minos %s: --style=%s compares captions, but %s%s needs ratings: "
+                "--style=binary or --style=graded\n",
+                p->word, style, p->ask[0] != '\0' ? "--ask=" : "--reward=",
+                p->ask[0] != '\0' ? p->ask : settings_get(&p->settings, "reward"));
+    } else {
+        fprintf(stderr,
+                "minos %s: --style=%s %s, but %.0f captions are to be put in order: "
+                "--style=%s\n",
+                p->word, style, pair ? "compares two captions" : "rates captions",
+                captions, captions > 2 ? "order" : "pair or --style=order");
+    }
     return ST_INVALID;
 }
 

@@ -20,6 +20,7 @@ enum { FILE_MOST = 1 << 20, ARGS_MAX = 256 };
 
 struct label_options {
     char run_dir[OPTION_TEXT_MAX], store_dir[OPTION_TEXT_MAX], out[OPTION_TEXT_MAX];
+    char ask[OPTION_TEXT_MAX];
     double idle_seconds;
 };
 
@@ -33,18 +34,23 @@ static struct option label_option_table[] = {
         "directory of the ledger that is made, for --labels-from; one that was begun "
         "is "
         "gone on with"),
+    OPT_ONE_OF(struct label_options, ask, "ask", "rate", "rate|order",
+               "rate each caption, or put --order-captions of them in order, each in 8 "
+               "sets at most"),
     ROW(idle_seconds, "idle-seconds", OPT_FLOAT, "300", 1, 1e9,
         "without a verdict, after which it ends unfinished"),
     OPT_END,
 };
 
 static const char examples[] =
-    "--env, --goal, --labels-from, --relabel, --label-budget, --port, --judges and "
-    "all\n"
+    "--env, --goal, --labels-from, --relabel, --label-budget, --order-captions, "
+    "--port,\n--judges and all "
     "settings of judges (minos-judge --help) are as for minos train.\n\n"
     "Examples:\n"
     "  minos label --run-dir=runs/vault --goal=lore --judge=llm --out=ledgers/lore\n"
-    "  minos train --env=crypt-vault --goal=lore --labels-from=ledgers/lore\n";
+    "  minos train --env=crypt-vault --goal=lore --labels-from=ledgers/lore\n"
+    "  minos label --run-dir=runs/vault --ask=order --label-budget=5000 "
+    "--out=ledgers/orders\n";
 
 static bool is_own(const char *arg)
 {
@@ -229,6 +235,7 @@ static enum status make(struct plan *p, int argc, char **argv)
     settings_put(&p->settings, "run-dir", "%s", o.out);
     settings_put(&p->settings, "reward", "retrieval"); // which is to be fed
     settings_put(&p->settings, "store-dir", "%s", "");
+    (void)text_format(p->ask, sizeof(p->ask), "%s", o.ask);
     TRY(check_all(p));
     p->idle_seconds = o.idle_seconds;
     p->topology = (struct topology){.ranks = 1};
@@ -244,7 +251,7 @@ static enum status make(struct plan *p, int argc, char **argv)
 static bool print_summary(const struct plan *p)
 {
     char path[PATH_MAX_], end[32] = "", state[64] = "", *json;
-    double of = 0, labelled = 0, asked = 0, given_up = 0;
+    double of = 0, labelled = 0, asked = 0, given_up = 0, orders = 0, tied = 0;
     size_t len;
 
     (void)text_format(path, sizeof(path), "%s/summary.json", p->run_dir);
@@ -258,11 +265,15 @@ static bool print_summary(const struct plan *p)
     jsonline_number(json, "labelled", &labelled);
     jsonline_number(json, "questions_asked", &asked);
     jsonline_number(json, "given_up", &given_up);
+    const bool ordered = jsonline_number(json, "orders", &orders) && orders > 0;
+    jsonline_number(json, "orders_tied_share", &tied);
     mem_free(json);
-    printf(
-        "minos: %.0f of %.0f captions have labels, %.0f were refused or failed; asked "
-        "%.0f questions now\n",
-        labelled, of, given_up, asked);
+    printf("minos: %.0f of %.0f captions have %s, %.0f were refused or failed; asked "
+           "%.0f questions now\n",
+           labelled, of, ordered ? "been compared" : "labels", given_up, asked);
+    if (ordered) {
+        printf("minos: %.0f orders, %.1f %% of them ties\n", orders, 100 * tied);
+    }
     const bool done = strcmp(end, "done") == 0, budget = strcmp(end, "budget") == 0,
                judges = strcmp(end, "judges' budget") == 0;
     if (strcmp(end, "idle") == 0) {

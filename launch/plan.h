@@ -16,6 +16,7 @@ struct plan {
     char goal[OPTION_TEXT_MAX], family[64];
     char captions[512];  // label: whose captions, absolute
     double idle_seconds; // label
+    char ask[16];        // label: "rate" or "order"
     bool resumed, quiet;
     bool port_named; // on this command line
     int lock_fd;     // of the run directory

@@ -86,6 +86,7 @@ static void label_args(const struct plan *p, struct process_args *a, const char 
     process_arg(a, "--run-dir=%s", p->run_dir);
     process_arg(a, "--captions=%s", p->captions);
     process_arg(a, "--idle-seconds=%.17g", p->idle_seconds);
+    process_arg(a, "--ask=%s", p->ask);
 }
 
 static void judge_args(const struct plan *p, struct process_args *a, const char *bin,

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/metrics.h"
 #include "common/base/stop.h"
+#include "learner/intake/asking.h"
 #include "learner/label_impl.h"
 #include "learner/start_ledger.h"
 #include "learner/store/ledger_source.h"
@@ -19,6 +20,8 @@ static const uint64_t store_bytes = (uint64_t)1 << 30; // its index of captions
 static struct option label_table[] = {
     OPT(struct label_options, captions, "captions", OPT_TEXT, "", 0, 0,
         "whose captions: a run directory, or the --store-dir of one"),
+    OPT_ONE_OF(struct label_options, ask, "ask", "rate", "rate|order",
+               "rate each caption, or put --order-captions of them in order"),
     OPT(struct label_options, idle_seconds, "idle-seconds", OPT_FLOAT, "300", 1, 1e9,
         "without a verdict, after which it ends unfinished"),
     OPT(struct label_options, describe, "describe", OPT_BOOL, "false", 0, 0,
@@ -173,6 +176,8 @@ static enum status open_intake(struct label *l)
                            .goal_text = bytes_of(l->goal.text, l->goal.len),
                            .reward = o->reward,
                            .needs_labels = true,
+                           .asks_order = l->orders,
+                           .order_captions = (int)o->order_captions,
                            .label_budget = (uint64_t)o->label_budget,
                            .label_budget_hour = (uint64_t)o->label_budget_hour,
                            .consistency_share = o->consistency_share,
@@ -206,10 +211,12 @@ static enum status open_label(struct label *l)
     const struct learner_options *o = &l->options;
 
     l->clock = clock_system();
+    l->orders = strcmp(l->own.ask, "order") == 0;
     l->dir.lock = -1;
     TRY(check_environment(l));
     TRY(start_read_goal(o, &l->goal));
     TRY(label_captions_open(l->own.captions, &l->captions));
+    label_captions_want(l->captions, ASKING_COMPARED_MOST);
     TRY(write_config(l));
     TRY(rundir_open(o, l->goal.name, 1, &l->dir));
     l->bus = bus_new();

@@ -21,6 +21,7 @@ struct seen {
     uint8_t len, strength;
     int8_t truth;
     bool labelled;
+    uint8_t compared; // orders it is part of
 };
 
 /* Texts, one after another; linked to the fuller chunk before it. */
@@ -32,7 +33,9 @@ struct chunk {
 
 struct label_captions {
     struct seen *seen; // by visits, once all are read
-    uint32_t count, cap, labels, damaged;
+    uint32_t count, cap, labels, compared, damaged;
+    uint8_t want; // orders for each
+    uint64_t orders;
     struct keymap *number; // key -> its place in `seen`
     struct chunk *chunk;
 };
@@ -235,4 +238,38 @@ bool label_captions_labelled(const struct label_captions *c, uint32_t number)
 uint32_t label_captions_labels(const struct label_captions *c)
 {
     return c->labels;
+}
+
+void label_captions_want(struct label_captions *c, uint8_t compared)
+{
+    c->want = compared;
+}
+
+void label_captions_order(struct label_captions *c, const struct hash128 *key,
+                          int captions)
+{
+    c->orders++;
+    for (int i = 0; i < captions; i++) {
+        const uint64_t *number = keymap_find(c->number, key[i]);
+        if (number == NULL) {
+            continue;
+        }
+        struct seen *s = &c->seen[*number];
+        c->compared += s->compared == 0;
+        s->compared = (uint8_t)(s->compared + (s->compared < UINT8_MAX));
+        if (s->compared == c->want) {
+            s->labelled = true;
+            c->labels++;
+        }
+    }
+}
+
+uint32_t label_captions_compared(const struct label_captions *c)
+{
+    return c->compared;
+}
+
+uint64_t label_captions_orders(const struct label_captions *c)
+{
+    return c->orders;
 }

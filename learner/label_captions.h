@@ -18,9 +18,17 @@ uint32_t label_captions_count(const struct label_captions *c);
 /* Caption `number`, with the visits that its run counted. */
 void label_captions_get(const struct label_captions *c, uint32_t number,
                         struct ring_caption *out);
+/* Where captions are put in order: each is compared so many times at most (asking.h), and
+ * is labelled when it was. Before the first label. */
+void label_captions_want(struct label_captions *c, uint8_t compared);
 /* Its training verdict has come. False: it had, or it is no caption of these. */
 bool label_captions_label(struct label_captions *c, struct hash128 key);
 bool label_captions_labelled(const struct label_captions *c, uint32_t number);
 uint32_t label_captions_labels(const struct label_captions *c);
+/* An order that trains has come, of these; some may be none of ours. */
+void label_captions_order(struct label_captions *c, const struct hash128 *key,
+                          int captions);
+uint32_t label_captions_compared(const struct label_captions *c); // in an order
+uint64_t label_captions_orders(const struct label_captions *c);
 
 #endif

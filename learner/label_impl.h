@@ -9,6 +9,7 @@
 
 struct label_options {
     char captions[OPTION_TEXT_MAX];
+    char ask[OPTION_TEXT_MAX]; // "rate", "order"
     double idle_seconds;
     bool describe;
 };
@@ -46,7 +47,8 @@ struct label {
     enum io_asking asking; // at the end, before judges were sent away
     uint64_t answers;      // verdicts of this start, as told last
     uint32_t next;         // caption to be handed over
-    uint32_t before;       // labels when this round over the captions began
+    uint64_t before;       // labels when this round over the captions began
+    bool orders;           // captions are put in order
     bool drained;
     enum label_end end;
 };

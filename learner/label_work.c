@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <math.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -24,7 +25,17 @@ static void add_judging(const struct label *l, struct metrics_row *m)
     char key[48];
 
     metrics_int(m, "captions_to_label", label_captions_count(l->captions));
-    metrics_int(m, "labelled", label_captions_labels(l->captions));
+    metrics_text(m, "ask", l->own.ask);
+    if (l->orders) {
+        metrics_int(m, "labelled", label_captions_compared(l->captions));
+        metrics_int(m, "orders", (int64_t)l->told.labels);
+        metrics_num(m, "orders_tied_share",
+                    l->told.labels > 0
+                        ? (double)l->told.orders_tied / (double)l->told.labels
+                        : NAN);
+    } else {
+        metrics_int(m, "labelled", label_captions_labels(l->captions));
+    }
     metrics_int(m, "given_up", (int64_t)l->told.captions_given_up);
     metrics_num(m, "seconds",
                 l->dir.seconds + (double)(clock_ms(l->clock) - l->begin_ms) / 1e3);
@@ -88,7 +99,12 @@ static void take_records(struct label *l)
     while (ring_pop(l->rings.to_training, &m)) {
         if (m.kind == TO_TRAINING_VERDICT &&
             m.verdict.ledger_serial > l->relabel_serial) {
-            (void)label_captions_label(l->captions, m.verdict.key);
+            if (l->orders) {
+                label_captions_order(l->captions, m.verdict.caption,
+                                     m.verdict.captions);
+            } else {
+                (void)label_captions_label(l->captions, m.verdict.key);
+            }
         } else if (m.kind == TO_TRAINING_STOP) {
             l->end = END_STOP;
         } else if (m.kind == TO_TRAINING_DRAINED) {
@@ -118,12 +134,14 @@ static void feed(struct label *l, uint64_t now)
 }
 
 /* Every caption was handed over, and none waits any more. One that was pushed out of a
- * full queue, or failed too often, is handed over again as long as that gives labels. */
+ * full queue, failed too often, or may be compared once more, is handed over again as long
+ * as that gives labels. */
 static void end_round(struct label *l)
 {
-    const uint32_t labels = label_captions_labels(l->captions);
+    const uint32_t done = label_captions_labels(l->captions);
+    const uint64_t labels = l->orders ? label_captions_orders(l->captions) : done;
 
-    if (labels == label_captions_count(l->captions) || labels == l->before) {
+    if (done == label_captions_count(l->captions) || labels == l->before) {
         l->end = END_DONE;
         return;
     }
@@ -226,9 +244,11 @@ enum status label_work(struct label *l)
     write_progress(l, "stopping");
     TRY(leave(l));
     LOG_INFO("LABEL-END",
-             "%u of %u captions have labels, %" PRIu64 " were given up; %" PRIu64
+             "%u of %u captions have %s, %" PRIu64 " were given up; %" PRIu64
              " questions in this start; %s",
-             label_captions_labels(l->captions), label_captions_count(l->captions),
+             l->orders ? label_captions_compared(l->captions)
+                       : label_captions_labels(l->captions),
+             label_captions_count(l->captions), l->orders ? "been compared" : "labels",
              l->told.captions_given_up, l->told.questions_asked, ends[l->end]);
     TRY(write_summary(l));
     write_progress(l, "done");

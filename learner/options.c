@@ -51,6 +51,8 @@ struct option learner_option_table[] = {
         "labels that judges may give in all; 0 = no bound"),
     ROW(label_budget_hour, "label-budget-hour", OPT_INT, "0", 0, 1e12,
         "labels that judges may give within any hour; 0 = no bound"),
+    ROW(order_captions, "order-captions", OPT_INT, "2", 2, 8,
+        "captions that one question puts in order, where the reward asks for orders"),
     ROW(consistency_share, "consistency-share", OPT_FLOAT, "0.01", 0, 0.5,
         "share of questions that ask a judge again about what it has labelled, which "
         "trains nothing"),

@@ -41,6 +41,7 @@ struct learner_options {
     int64_t threads; // of BLAS
     bool mpi;
     int64_t label_budget, label_budget_hour; // 0 = none
+    int64_t order_captions;
     double consistency_share, judge_alarm;
     char soft[OPTION_TEXT_MAX], text_net[OPTION_TEXT_MAX];
     bool hard;

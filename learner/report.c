@@ -90,6 +90,14 @@ static double judging_cpu(const struct report *r)
            report_outside(g, "cpu_asking_ns") * 1e-9;
 }
 
+/* Training's table counts captions with a rating; orders are counted where they are given. */
+static int64_t labels_of(const struct train *t)
+{
+    return t->reward.kind->asks == REWARD_ASKS_ORDER
+               ? (int64_t)report_outside(&t->gauges, "labels")
+               : (int64_t)t->reward.table.labels;
+}
+
 /* ---- once a second ---- */
 
 static void write_progress(struct report *r)
@@ -110,7 +118,7 @@ static void write_progress(struct report *r)
     metrics_int(m, "episodes", (int64_t)t->totals.episodes);
     metrics_num(m, "return_mean", g->window > 0 ? g->window_return / g->window : NAN);
     metrics_num(m, "success_rate", g->window > 0 ? g->window_success / g->window : NAN);
-    metrics_int(m, "labels", (int64_t)t->reward.table.labels);
+    metrics_int(m, "labels", labels_of(t));
     report_add_asking(m, g);
     report_model_state(&t->reward.fitting, model);
     metrics_text(m, "reward_model", model);
@@ -261,7 +269,9 @@ static const char *const as_they_are[] = {
     "consistency_asked",     "consistency_answered",
     "progress_emissions",    "progress_helpful",
     "other_helpful",         "progress_delay_p50_ms",
-    "progress_delay_p99_ms", "judge_p50_ms",
+    "progress_delay_p99_ms", "orders_tied",
+    "pairs_by_form",         "pairs_by_uncertainty",
+    "pairs_by_quartile",     "judge_p50_ms",
     "judge_p99_ms",          "tokens_estimated"};
 
 static void add_judging(struct report *r, const struct train *t)
@@ -271,11 +281,16 @@ static void add_judging(struct report *r, const struct train *t)
 
     metrics_int(m, "captions", (int64_t)report_outside(&t->gauges, "captions"));
     metrics_int(m, "captions_met", (int64_t)t->gauges.captions);
-    metrics_int(m, "labels", (int64_t)t->reward.table.labels);
-    metrics_num(m, "labels_per_million_steps",
-                t->env_steps > 0
-                    ? (double)t->reward.table.labels * 1e6 / (double)t->env_steps
-                    : NAN);
+    metrics_int(m, "labels", labels_of(t));
+    metrics_num(
+        m, "labels_per_million_steps",
+        t->env_steps > 0 ? (double)labels_of(t) * 1e6 / (double)t->env_steps : NAN);
+    if (t->reward.kind->asks == REWARD_ASKS_ORDER) {
+        metrics_num(m, "orders_tied_share",
+                    labels_of(t) > 0 ? report_outside(&t->gauges, "orders_tied") /
+                                           (double)labels_of(t)
+                                     : NAN);
+    }
     for (int k = 1; k < VERDICT_KINDS; k++) {
         text_format(key, sizeof(key), "verdicts_%s",
                     verdict_kind_name((enum verdict_kind)k));

@@ -42,6 +42,10 @@ struct field {
     {                                                                                  \
         "verdicts_" name, AT(verdicts) + 8 * (kind), U64, false                        \
     }
+#define PAIRS(name, how)                                                               \
+    {                                                                                  \
+        "pairs_" name, AT(pairs) + 8 * (how), U64, false                               \
+    }
 
 static const struct field fields[] = {
     FIELD(segments_taken, U64),
@@ -76,6 +80,10 @@ static const struct field fields[] = {
     FIRST(captions, U64),
     FIRST(lexicon_full, U64),
     FIELD(labels, U64),
+    FIELD(orders_tied, U64),
+    PAIRS("by_form", PAIRS_BY_FORM),
+    PAIRS("by_uncertainty", PAIRS_BY_UNCERTAINTY),
+    PAIRS("by_quartile", PAIRS_BY_QUARTILE),
     FIELD(questions_asked, U64),
     FIELD(questions_duplicate, U64),
     FIELD(questions_in_flight, U64),

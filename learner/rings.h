@@ -74,13 +74,14 @@ enum to_io_kind {
                          // of the older one that is kept: eviction stays before it
     TO_IO_WEIGHTS,       // a new version's frame; ownership of one reference moves
     TO_IO_CAPTION,       // rank 0 only: a caption that came over MPI
+    TO_IO_SCORES,        // rank 0 only: what the reward model makes of captions
     TO_IO_VERDICT_TAKEN, // rank 0 only: verdicts up to `serial` were applied by all
     TO_IO_JOURNAL,       // a piece of this update's journal row
     TO_IO_STOP,          // tell actors (and rank 0: judges) to stop and drain
     TO_IO_END,           // the last checkpoint is written: sync, close, return
 };
 
-enum { RING_JOURNAL_PIECE = 240 };
+enum { RING_JOURNAL_PIECE = 240, RING_SCORES = 12 };
 
 struct to_io {
     uint8_t kind;
@@ -96,6 +97,11 @@ struct to_io {
         } weights;
         struct ring_caption caption;
         uint64_t serial;
+        struct {
+            int count;
+            float score[RING_SCORES];
+            struct hash128 key[RING_SCORES];
+        } scores;
         struct {
             uint64_t update;
             uint8_t last; // 1: the row is complete

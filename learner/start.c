@@ -276,6 +276,8 @@ static enum status open_intake(struct learner *l)
         .goal_text = bytes_of(l->goal.text, l->goal.len),
         .needs_labels = l->train.reward.kind->needs_labels,
         .needs_texts = l->train.reward.kind->needs_texts,
+        .asks_order = l->train.reward.kind->asks == REWARD_ASKS_ORDER,
+        .order_captions = (int)l->options.order_captions,
         .reward = l->options.reward,
         .label_budget = (uint64_t)l->options.label_budget,
         .label_budget_hour = (uint64_t)l->options.label_budget_hour,

@@ -20,6 +20,9 @@ static void leave_queue(void *asking, uint32_t caption)
     const struct asking *a = asking;
 
     (void)schedule_remove(a->schedule, caption);
+    if (a->pairs != NULL) {
+        pairs_remove(a->pairs, caption);
+    }
 }
 
 enum status asking_open(const struct io_plan *plan, struct post *post,
@@ -40,15 +43,22 @@ enum status asking_open(const struct io_plan *plan, struct post *post,
     for (int i = 0; i < ASKING_LEASES_MOST; i++) {
         a->spare[i] = (uint16_t)(ASKING_LEASES_MOST - 1 - i);
     }
+    if (plan->asks_order) {
+        a->items = items_new(plan->order_captions);
+        a->pairs = pairs_new(ASKING_PAIRS_MOST, plan->seed + plan->start);
+    }
     lexicon_on_forget(captions, leave_queue, a);
-    const enum status st = asking_load_ledger(a);
+    enum status st = asking_load_ledger(a);
+    if (st == ST_OK) {
+        a->durable = a->offers;
+        a->may_ask = true;
+        asking_load_captions(a);
+        st = plan->asks_order ? asking_load_asked(a) : ST_OK;
+    }
     if (st != ST_OK) {
         asking_close(a);
         return st;
     }
-    a->durable = a->offers;
-    a->may_ask = true;
-    asking_load_captions(a);
     *out = a;
     return ST_OK;
 }
@@ -63,6 +73,8 @@ void asking_close(struct asking *a)
         LOG_ERROR("ASKING-LOST", "the last verdicts could not be committed");
     }
     schedule_free(a->schedule);
+    items_free(a->items);
+    pairs_free(a->pairs);
     mem_free(a->lease);
     mem_free(a->spare);
     mem_free(a->delayed);
@@ -77,6 +89,26 @@ struct judges *asking_judges(struct asking *a)
 
 /* ---- leases ---- */
 
+struct lease *asking_new_lease(struct asking *a, const struct judge *j, uint64_t id,
+                               bool again)
+{
+    struct lease *l = &a->lease[a->spare[ASKING_LEASES_MOST - 1 - a->leases++]];
+    const uint64_t now_ns = clock_ns(a->post->clock);
+
+    *l = (struct lease){.id = id, .asked_ns = now_ns, .again = again};
+    if (j != NULL) {
+        l->judge = j->number;
+        l->place = (uint16_t)(j - a->judges.list);
+        l->deadline_ms = now_ns / 1000000u + j->deadline_ms + JUDGES_LEASE_EXTRA_MS;
+    }
+    return l;
+}
+
+uint16_t asking_lease_number(const struct asking *a, const struct lease *l)
+{
+    return (uint16_t)(l - a->lease + 1);
+}
+
 void asking_free_lease(struct asking *a, struct lease *l)
 {
     struct judge *j = &a->judges.list[l->place];
@@ -85,8 +117,12 @@ void asking_free_lease(struct asking *a, struct lease *l)
     if (j->number == l->judge) {
         judges_let_go(&a->judges, j);
     }
-    p->lease = 0;
-    if (!l->again) {
+    if (l->item != 0) {
+        asking_free_item(a, l->item - 1);
+    } else {
+        p->lease = 0;
+    }
+    if (!l->again && l->judge != 0) {
         schedule_end(a->schedule, p->form - 1u);
     }
     l->id = 0;
@@ -104,7 +140,11 @@ static void look_at_leases(struct asking *a, uint64_t now)
         const uint32_t caption = l->caption;
         struct judge *j = &a->judges.list[l->place];
         const bool stuck = j->number == l->judge && j->alive;
+        const bool orphan = l->judge == 0;
         asking_free_lease(a, l);
+        if (orphan) {
+            continue; // whoever held it did not come back, or did not know it
+        }
         a->told.questions_expired++;
         if (lexicon_at(a->captions, caption)->state != CAPTION_ASKED) {
             continue;
@@ -137,153 +177,7 @@ void asking_on_goodbye(struct asking *a, struct judge *j)
     }
 }
 
-/* ---- questions ---- */
-
-/* Attempts of one start are numbered apart from those of the one before. */
-static uint16_t next_attempt(const struct asking *a, uint16_t before, bool again)
-{
-    const unsigned base = (a->plan->start & 0xff) << 8 | (again ? ASKING_AGAIN_BIT : 0);
-    const bool of_this_start = before >> 8 == (a->plan->start & 0xff);
-
-    return (uint16_t)(base | (of_this_start ? (before + 1u) & 0x7f : 1));
-}
-
-/* `again`: not for a label, but to compare with `before`. */
-static void ask(struct asking *a, struct judge *j, uint32_t caption, bool again,
-                float before)
-{
-    struct caption *p = lexicon_at(a->captions, caption);
-    const uint64_t now_ns = clock_ns(a->post->clock);
-    const uint32_t lease_ms = j->deadline_ms + JUDGES_LEASE_EXTRA_MS;
-
-    if (p->lease != 0 || (p->state == CAPTION_LABELLED && !again)) {
-        a->told.questions_duplicate++; // by construction never
-    }
-    struct lease *l = &a->lease[a->spare[ASKING_LEASES_MOST - 1 - a->leases++]];
-    p->attempt = next_attempt(a, p->attempt, again);
-    p->state = again ? p->state : (uint8_t)CAPTION_ASKED;
-    p->lease = (uint16_t)(l - a->lease + 1);
-    *l = (struct lease){.id = (p->key.lo & ~(uint64_t)0xffff) | p->attempt,
-                        .caption = caption,
-                        .judge = j->number,
-                        .place = (uint16_t)(j - a->judges.list),
-                        .deadline_ms = now_ns / 1000000u + lease_ms,
-                        .asked_ns = now_ns,
-                        .again = again,
-                        .before = before};
-    struct msg_question *q = &a->out.question[a->out.count++];
-    q->id = l->id;
-    q->kind = QUESTION_RATE;
-    q->purpose = again ? PURPOSE_CONSISTENCY : PURPOSE_LABEL;
-    q->lease_ms = lease_ms;
-    q->captions = 1;
-    q->caption[0] = bytes_of(p->text, p->len);
-    q->truth[0] = j->wants_truth ? (int8_t)lexicon_truth(p) : -1;
-    q->strength[0] = j->wants_truth ? p->strength : 0;
-    judges_asked(&a->judges, j);
-}
-
-/* Now and then a caption that j has labelled, instead of a new one. */
-static bool ask_again(struct asking *a, struct judge *j)
-{
-    uint32_t caption;
-    float before;
-
-    if (a->again_due < 1 ||
-        !repute_again(repute_of(&a->repute, j->name, j->model, j->prompt_digest),
-                      post_now_ms(a->post), &caption, &before)) {
-        return false;
-    }
-    const struct caption *p = lexicon_at(a->captions, caption);
-    a->again_due--;
-    if (p->state != CAPTION_LABELLED || p->lease != 0) {
-        return false;
-    }
-    a->told.consistency_asked++;
-    ask(a, j, caption, true, before);
-    return true;
-}
-
-/* It could not be sent: all is as before. */
-static void take_back(struct asking *a)
-{
-    for (int i = 0; i < a->out.count; i++) {
-        const struct msg_question *q = &a->out.question[i];
-        const int64_t n = lexicon_find_prefix(a->captions, q->id);
-        if (n >= 0) {
-            struct caption *p = lexicon_at(a->captions, (uint32_t)n);
-            asking_free_lease(a, &a->lease[p->lease - 1]);
-            if (q->purpose == PURPOSE_LABEL) {
-                asking_requeue(a, (uint32_t)n);
-            }
-        }
-    }
-}
-
-/* One frame of questions to j; false: there is none for it. */
-static bool ask_many(struct asking *a, const struct judges_turn *t, uint32_t most)
-{
-    struct judge *j = t->judge;
-    const struct frame_header h = {.kind = FRAME_QUESTIONS,
-                                   .run = a->plan->run,
-                                   .actor = j->number,
-                                   .incarnation = a->plan->start};
-    uint32_t caption;
-
-    a->out.count = 0;
-    while ((uint32_t)a->out.count < most) {
-        if (ask_again(a, j)) {
-            continue;
-        }
-        if (!(t->slow ? schedule_longest(a->schedule, t->keep, &caption)
-                      : schedule_next(a->schedule, &caption))) {
-            break;
-        }
-        ask(a, j, caption, false, 0);
-    }
-    if (a->out.count == 0) {
-        return false;
-    }
-    if (!post_send(a->post, &j->peer,
-                   codec_encode_questions(a->post->codec, &h, &a->out))) {
-        // Often it has just died, with all its credit free: the others are asked.
-        take_back(a);
-        j->deaf = true;
-        return true;
-    }
-    a->told.questions_asked += (uint64_t)a->out.count;
-    a->again_due =
-        fmin(a->again_due + a->out.count * a->plan->consistency_share, REPUTE_SAMPLE);
-    j->sent_ms = post_now_ms(a->post);
-    return true;
-}
-
-static uint32_t least(uint64_t x, uint64_t y)
-{
-    return (uint32_t)(x < y ? x : y);
-}
-
-/* Questions that may still be asked: each under way may become a label. */
-static uint64_t allowed(struct asking *a)
-{
-    const uint64_t budget =
-        allowance_left(&a->allowance, post_now_ms(a->post), a->leases);
-
-    a->may_ask = budget > 0;
-    return least(budget, ASKING_LEASES_MOST - (uint64_t)a->leases);
-}
-
-static void ask_judges(struct asking *a)
-{
-    for (;;) {
-        const struct judges_turn t =
-            judges_next(&a->judges, schedule_count(a->schedule));
-        const uint32_t most = least(least(t.most, QUESTIONS_PER_FRAME), allowed(a));
-        if (t.judge == NULL || most == 0 || !ask_many(a, &t, most)) {
-            return;
-        }
-    }
-}
+/* ---- the budget ---- */
 
 /* Once each: training goes on, and somebody should know why labels do not. */
 static void tell_budget(struct asking *a)
@@ -307,6 +201,12 @@ static void tell_budget(struct asking *a)
 }
 
 /* ---- the step ---- */
+
+/* Something waits for the group's commit. */
+static bool is_pending(const struct asking *a)
+{
+    return a->acks > 0 || a->asked_pending;
+}
 
 static uint64_t group_length(const struct asking *a)
 {
@@ -379,10 +279,11 @@ enum status asking_step(struct asking *a)
         judges_step(&a->judges);
     }
     if (!a->stopping) {
-        ask_judges(a);
+        asking_ask_judges(a);
+        TRY(a->failed);
         tell_budget(a);
     }
-    if (a->acks > 0 && now - a->group_ms >= group_length(a)) {
+    if (is_pending(a) && now - a->group_ms >= group_length(a)) {
         TRY(asking_commit(a));
     }
     hand_over(a);
@@ -395,6 +296,11 @@ void asking_stop(struct asking *a)
     judges_stop(&a->judges);
 }
 
+static uint32_t least(uint64_t x, uint64_t y)
+{
+    return (uint32_t)(x < y ? x : y);
+}
+
 static uint64_t until(uint64_t now, uint64_t since, uint64_t length)
 {
     return now - since >= length ? 0 : length - (now - since);
@@ -405,7 +311,7 @@ int asking_due_ms(const struct asking *a, int most)
     const uint64_t now = post_now_ms(a->post);
     uint64_t due = until(now, a->look_ms, LOOK_MS);
 
-    if (a->acks > 0) {
+    if (is_pending(a)) {
         due = least(due, until(now, a->group_ms, group_length(a)));
     }
     if (a->blocked) {

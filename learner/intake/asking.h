@@ -2,7 +2,10 @@
 #define LEARNER_INTAKE_ASKING_H
 /* Rank 0 asks judges about captions and writes what they answer into the ledger.
  *
- * Each caption is asked once per goal, in the order of schedule.h; a question is held by one
+ * Where the reward reads ratings, each caption is asked once per goal, in the order of
+ * schedule.h. Where it reads orders, the caption that is due is put beside others as
+ * pairs.h says, each set once (items.h), each caption in ASKING_COMPARED_MOST of them at
+ * most; it is due again when it comes again, the later the more often it was. A question is held by one
  * judge under a lease, and is asked elsewhere only when the lease has run out. A verdict is
  * appended to the ledger; only after the group's commit is it acknowledged and handed to
  * training. Nobody waits for an answer. A share of the questions asks a judge again about
@@ -10,7 +13,8 @@
  *
  * A question's id is the caption key's upper 48 low bits and a 16-bit attempt (8 bits of the
  * start, 1 of the purpose, 7 that count), so that an answer which outlives a start of the
- * learner still finds its caption. */
+ * learner still finds its caption; of several captions it is the item's key, and what they
+ * are is in the ledger until the answer comes. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,7 +30,9 @@ enum {
     ASKING_QUEUE_MOST = 65536,
     ASKING_RECENCY = 256, // updates after which what comes no more is half as urgent
     ASKING_LEASES_MOST = 8192,
-    ASKING_TRIES_MOST = 6 // failed answers before a caption is given up in this start
+    ASKING_TRIES_MOST = 6, // failed answers before a caption is given up in this start
+    ASKING_COMPARED_MOST = 8,
+    ASKING_PAIRS_MOST = 1 << 17 // captions that may be put beside others
 };
 
 struct asking;
@@ -39,6 +45,8 @@ void asking_close(struct asking *a);
 struct judges *asking_judges(struct asking *a);
 /* This caption came (again), so many times. */
 void asking_met(struct asking *a, uint32_t caption, uint32_t visits);
+/* What the reward model makes of a caption; for the choice of what is compared. */
+void asking_take_score(struct asking *a, struct hash128 key, float score);
 MUST_USE enum status asking_on_verdicts(struct asking *a, struct judge *j,
                                         struct bytes frame);
 /* It leaves by itself: what it held is asked elsewhere at once. */

@@ -22,15 +22,19 @@ static void count_progress(struct asking *a, const struct caption *p, uint32_t v
 void asking_know_form(struct asking *a, struct caption *p)
 {
     p->form = (uint16_t)(schedule_form(a->schedule, bytes_of(p->text, p->len)) + 1);
-    if (p->state == CAPTION_LABELLED) {
+    if (p->state == CAPTION_LABELLED || p->compared > 0) {
         schedule_label(a->schedule, p->form - 1u, p->label);
     }
 }
 
 static void queue_caption(struct asking *a, uint32_t caption, struct caption *p)
 {
-    const struct schedule_item item = {
-        .number = caption, .form = p->form - 1u, .visits = p->visits, .last = p->last};
+    // One that was compared often is no longer as urgent.
+    const uint64_t often = (1u + p->compared) * (1u + (uint64_t)p->compared);
+    const struct schedule_item item = {.number = caption,
+                                       .form = p->form - 1u,
+                                       .visits = (p->visits + often - 1) / often,
+                                       .last = p->last};
     const uint32_t gone = schedule_put(a->schedule, &item);
 
     p->state = CAPTION_QUEUED;
@@ -49,6 +53,14 @@ void asking_met(struct asking *a, uint32_t caption, uint32_t visits)
         asking_know_form(a, p);
     }
     count_progress(a, p, visits);
+    if (a->items != NULL) {
+        asking_offer_pair(a, caption);
+        if (p->state == CAPTION_QUEUED ||
+            (p->state == CAPTION_NEW && asking_may_compare(p))) {
+            queue_caption(a, caption, p);
+        }
+        return;
+    }
     // A question's id names the first with these 48 bits: a second one with
     // them (a chance of 0.2 % among a million captions) cannot be asked.
     if (p->state == CAPTION_NEW &&
@@ -62,7 +74,7 @@ void asking_met(struct asking *a, uint32_t caption, uint32_t visits)
 
 void asking_give_up(struct asking *a, struct caption *p)
 {
-    p->state = CAPTION_GIVEN_UP;
+    p->state = CAPTION_GIVEN_UP; // fits into no set either
     a->told.captions_given_up++;
 }
 
@@ -116,8 +128,13 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
     struct asking *a = ctx;
     const bool ours = e->origin.len == 0, old = e->serial <= a->plan->relabel_serial;
 
-    if (e->captions != 1 || e->purpose != PURPOSE_LABEL ||
-        !hash_equal(e->goal_digest, a->plan->goal_digest)) {
+    if (e->captions == 0 || e->purpose != PURPOSE_LABEL ||
+        !hash_equal(e->goal_digest, a->plan->goal_digest) ||
+        (e->captions > 1) != (a->items != NULL)) {
+        return true;
+    }
+    if (a->items != NULL) {
+        asking_load_order(a, e, old);
         return true;
     }
     const int64_t number =
@@ -173,7 +190,10 @@ void asking_load_captions(struct asking *a)
 {
     for (uint32_t i = 0; a->plan->needs_labels && i < lexicon_count(a->captions); i++) {
         struct caption *p = lexicon_at(a->captions, i);
-        if (p->len > 0) {
+        if (p->len > 0 && p->compared > 0) {
+            asking_know_form(a, p); // due again when it comes again
+            asking_offer_pair(a, i);
+        } else if (p->len > 0) {
             asking_met(a, i, 0);
         }
     }

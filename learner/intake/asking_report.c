@@ -60,6 +60,8 @@ void asking_report(const struct asking *a, struct io_counters *out)
     const struct io_counters *t = &a->told;
 
     out->labels = t->labels;
+    out->orders_tied = t->orders_tied;
+    memcpy(out->pairs, t->pairs, sizeof(out->pairs));
     out->questions_asked = t->questions_asked;
     out->questions_duplicate = t->questions_duplicate;
     out->questions_dropped = t->questions_dropped;

@@ -22,7 +22,17 @@ static bool is_again(const struct msg_verdict *v)
     return (v->question & ASKING_AGAIN_BIT) != 0;
 }
 
-static void fill_entry(const struct asking *a, const struct judge *j,
+static uint8_t asked_kind(const struct asking *a)
+{
+    return a->items != NULL ? QUESTION_ORDER : QUESTION_RATE;
+}
+
+static bool is_rating(const struct asking *a, const struct msg_verdict *v)
+{
+    return a->items == NULL && v->kind == VERDICT_LABEL;
+}
+
+void asking_fill_entry(const struct asking *a, const struct judge *j,
                        const struct msg_verdict *v, struct ledger_entry *e)
 {
     *e = (struct ledger_entry){.time_ms = clock_wall_ms(),
@@ -32,11 +42,11 @@ static void fill_entry(const struct asking *a, const struct judge *j,
                                .goal = bytes_text(a->plan->goal),
                                .judge = bytes_text(j->name),
                                .model = bytes_text(j->model),
-                               .question_kind = QUESTION_RATE,
+                               .question_kind = asked_kind(a),
                                .purpose =
                                    is_again(v) ? PURPOSE_CONSISTENCY : PURPOSE_LABEL,
                                .verdict_kind = v->kind,
-                               .label = v->kind == VERDICT_LABEL ? v->label : NAN,
+                               .label = is_rating(a, v) ? v->label : NAN,
                                .confidence = v->confidence,
                                .tokens_in = v->tokens_in,
                                .tokens_out = v->tokens_out,
@@ -65,7 +75,8 @@ static void take_label(struct asking *a, const struct judge *j, uint32_t caption
     (void)schedule_remove(a->schedule, caption);
     schedule_label(a->schedule, c->form - 1u, p);
     repute_label(&a->repute, repute_of(&a->repute, j->name, j->model, j->prompt_digest),
-                 caption, p, now);
+                 &(struct repute_sample){.caption = caption + 1, .p = p, .time_ms = now},
+                 NULL);
     if (lexicon_truth(c) == 1 && c->met_ms != 0) {
         latency_add(&a->progress_delay, (now - c->met_ms) * 1000000u);
     }
@@ -111,7 +122,7 @@ static void tell_alarm(struct asking *a)
              verdict_kind_name(alarm_worst(&a->alarm)));
 }
 
-static void count_verdict(struct asking *a, const struct judge *j,
+void asking_count_verdict(struct asking *a, const struct judge *j,
                           const struct msg_verdict *v, bool late)
 {
     a->told.verdicts[v->kind] += !is_again(v);
@@ -136,7 +147,7 @@ static enum status record(struct asking *a, const struct judge *j,
     struct ledger_entry e;
     struct caption *p = NULL;
 
-    fill_entry(a, j, v, &e);
+    asking_fill_entry(a, j, v, &e);
     e.late = !live;
     if (caption >= 0) {
         p = lexicon_at(a->captions, (uint32_t)caption);
@@ -148,7 +159,7 @@ static enum status record(struct asking *a, const struct judge *j,
             v->kind == VERDICT_LABEL && p->state != CAPTION_LABELLED && !is_again(v);
     }
     TRY(ledger_append(a->plan->ledger, &e));
-    count_verdict(a, j, v, e.late);
+    asking_count_verdict(a, j, v, e.late);
     if (e.trains || (is_again(v) && v->kind == VERDICT_LABEL)) {
         allowance_add(&a->allowance, post_now_ms(a->post), 0);
     }
@@ -166,15 +177,27 @@ static enum status record(struct asking *a, const struct judge *j,
     return ST_OK;
 }
 
-static void take_lease(struct asking *a, struct judge *j, struct lease *l,
+/* What it says now against what it said before. */
+static void compare(struct asking *a, const struct judge *j, const struct lease *l,
+                    const struct msg_verdict *v)
+{
+    struct repute_one *o = repute_of(&a->repute, j->name, j->model, j->prompt_digest);
+
+    if (l->item != 0 && (v->kind == VERDICT_LABEL || v->kind == VERDICT_TIE)) {
+        repute_compare_orders(o, l->before_place, v->order, v->captions);
+    } else if (l->item == 0 && v->kind == VERDICT_LABEL) {
+        repute_compare(o, l->before, v->label);
+    }
+}
+
+void asking_take_lease(struct asking *a, struct judge *j, struct lease *l,
                        const struct msg_verdict *v, bool *holds)
 {
     const uint64_t took_ns = clock_ns(a->post->clock) - l->asked_ns;
 
     latency_add(&a->latency, took_ns);
-    if (l->again && v->kind == VERDICT_LABEL) {
-        repute_compare(repute_of(&a->repute, j->name, j->model, j->prompt_digest),
-                       l->before, v->label);
+    if (l->again) {
+        compare(a, j, l, v);
     }
     *holds = l->judge == j->number;
     if (*holds) {
@@ -192,8 +215,8 @@ static void take_lease(struct asking *a, struct judge *j, struct lease *l,
 
 /* A judge keeps an answer until it is acknowledged, so until then the question counts
  * against its credit: *holds. */
-static enum status on_verdict(struct asking *a, struct judge *j,
-                              const struct msg_verdict *v, bool *holds)
+static enum status on_rating(struct asking *a, struct judge *j,
+                             const struct msg_verdict *v, bool *holds)
 {
     const int64_t caption = lexicon_find_prefix(a->captions, v->question);
     bool live = false;
@@ -207,7 +230,7 @@ static enum status on_verdict(struct asking *a, struct judge *j,
             return ST_OK;
         }
         if (live) {
-            take_lease(a, j, l, v, holds);
+            asking_take_lease(a, j, l, v, holds);
         }
     }
     return record(a, j, v, caption, live);
@@ -249,8 +272,18 @@ enum status asking_commit(struct asking *a)
     TRY(st);
     a->commit_ms = post_now_ms(a->post) - begin;
     a->durable = a->offers;
+    a->asked_pending = false;
     send_acks(a);
     return ST_OK;
+}
+
+static bool is_of_asked_kind(const struct asking *a, const struct msg_verdict *v)
+{
+    if (a->items != NULL) {
+        return (v->kind != VERDICT_LABEL && v->kind != VERDICT_TIE) ||
+               v->captions == a->plan->order_captions;
+    }
+    return v->kind != VERDICT_TIE && (v->kind != VERDICT_LABEL || v->captions == 1);
 }
 
 enum status asking_on_verdicts(struct asking *a, struct judge *j, struct bytes frame)
@@ -263,16 +296,17 @@ enum status asking_on_verdicts(struct asking *a, struct judge *j, struct bytes f
                  codec_reason(a->post->codec));
         return ST_OK;
     }
-    if (a->acks == 0) {
+    if (a->acks == 0 && !a->asked_pending) {
         a->group_ms = post_now_ms(a->post);
     }
     for (int i = 0; i < a->in.count; i++) {
         struct msg_verdict *v = &a->in.verdict[i];
-        if ((v->kind == VERDICT_LABEL && v->captions != 1) || v->kind == VERDICT_TIE) {
+        if (!is_of_asked_kind(a, v)) {
             v->kind = VERDICT_UNPARSEABLE; // an answer to something never asked
         }
         bool holds = false;
-        TRY(on_verdict(a, j, v, &holds));
+        TRY(a->items != NULL ? asking_on_order(a, j, v, &holds)
+                             : on_rating(a, j, v, &holds));
         a->ack[a->acks++] = (struct due_ack){.judge = j->number,
                                              .place = (uint16_t)(j - a->judges.list),
                                              .holds = holds,

@@ -173,6 +173,17 @@ static void take_caption(struct io *io, const struct ring_caption *c)
     }
 }
 
+static void take_scores(struct io *io, const struct to_io *m)
+{
+    if (io->asking != NULL && io->plan.asks_order) {
+        const uint64_t cpu = clock_thread_cpu_ns();
+        for (int i = 0; i < m->scores.count; i++) {
+            asking_take_score(io->asking, m->scores.key[i], m->scores.score[i]);
+        }
+        io->cpu_asking_ns += clock_thread_cpu_ns() - cpu;
+    }
+}
+
 static enum status take_journal(struct io *io, const struct to_io *m)
 {
     struct bytes row;
@@ -200,6 +211,9 @@ static enum status on_record(struct io *io, const struct to_io *m)
         return ST_OK;
     case TO_IO_CAPTION:
         take_caption(io, &m->caption);
+        return ST_OK;
+    case TO_IO_SCORES:
+        take_scores(io, m);
         return ST_OK;
     case TO_IO_VERDICT_TAKEN:
         return ST_OK; // the ledger knows what training's checkpoint says of it

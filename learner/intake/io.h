@@ -88,6 +88,8 @@ struct io_plan {
     const char *reward; // its name
     bool needs_labels;  // the reward reads them: else judges are asked nothing
     bool needs_texts;   // verdicts come after the texts that they are about
+    bool asks_order;    // judges are asked to order captions, not to rate one
+    int order_captions; // so many at a time, 2 to ITEM_CAPTIONS_MAX
     uint64_t label_budget, label_budget_hour; // 0 = none
     double
         consistency_share; // of questions that ask a judge again what it has labelled

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/wire/messages.h"
+#include "learner/intake/pairs.h"
 
 enum io_bad {
     IO_BAD_HEADER,    // no header of ours
@@ -64,6 +65,8 @@ struct io_counters {
     uint64_t captions, lexicon_full; // known over the run; not kept, table full
     /* rank 0 */
     uint64_t labels; // training verdicts of this goal, over the run
+    uint64_t orders_tied; // of those: orders in which all are equal
+    uint64_t pairs[PAIRS_HOWS]; // orders asked, by what was put beside the one due
     uint64_t questions_asked, questions_duplicate, questions_in_flight;
     uint64_t questions_queued, questions_dropped, questions_expired;
     uint64_t

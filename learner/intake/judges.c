@@ -88,15 +88,34 @@ static void refuse_unfit(struct judges *s, const struct bus_peer *peer,
         struct judge *j = &s->list[i];
         j->alive = j->alive && !(j->nonce == m->nonce && same_peer(&j->peer, peer));
     }
-    LOG_WARN("ASKING-UNFIT",
-             "refused judge %.*s, which cannot rate captions: reward %s needs ratings",
-             (int)m->name.len, (const char *)m->name.data, s->plan->reward);
+    char needs[80], does[80];
+    if (!s->plan->asks_order) {
+        (void)text_format(needs, sizeof(needs), "rate single captions");
+        (void)text_format(does, sizeof(does), "only compares them");
+    } else {
+        (void)text_format(needs, sizeof(needs), "put %d captions in order",
+                          s->plan->order_captions);
+        (void)text_format(does, sizeof(does),
+                          m->can_order ? "compares %u at most" : "only rates them",
+                          m->order_most);
+    }
+    LOG_WARN("ASKING-UNFIT", "refused judge %.*s, which %s: reward %s needs to %s",
+             (int)m->name.len, (const char *)m->name.data, does, s->plan->reward,
+             needs);
     post_refuse(s->post, peer, true,
-                "reward %s needs judges that rate single captions, %.*s%s%.*s only "
-                "compares them: another style or another judge is needed",
-                s->plan->reward, (int)m->name.len, (const char *)m->name.data,
+                "reward %s needs judges that %s, %.*s%s%.*s %s: another style or "
+                "another judge is needed",
+                s->plan->reward, needs, (int)m->name.len, (const char *)m->name.data,
                 m->model.len > 0 ? " " : "", (int)m->model.len,
-                (const char *)m->model.data);
+                (const char *)m->model.data, does);
+}
+
+static bool is_fit(const struct io_plan *plan, const struct msg_judge_hello *m)
+{
+    return !plan->needs_labels ||
+           (plan->asks_order
+                ? m->can_order && m->order_most >= (uint32_t)plan->order_captions
+                : m->can_rate);
 }
 
 void judges_on_hello(struct judges *s, const struct bus_peer *peer,
@@ -115,7 +134,7 @@ void judges_on_hello(struct judges *s, const struct bus_peer *peer,
         post_bare(s->post, peer, FRAME_STOP, 0, 0);
         return;
     }
-    if (s->plan->needs_labels && !m.can_rate) {
+    if (!is_fit(s->plan, &m)) {
         refuse_unfit(s, peer, &m);
         return;
     }
@@ -146,7 +165,7 @@ void judges_on_hello(struct judges *s, const struct bus_peer *peer,
     }
     j->credits = credits;
     j->pause = (enum judge_pause)m.pause;
-    j->can_rate = m.can_rate;
+    j->fit = true;
     j->wants_truth = m.wants_truth;
     judges_heard(s, j);
     send_welcome(s, j);
@@ -293,7 +312,7 @@ void judges_stop(struct judges *s)
 
 static bool is_asked(const struct judge *j)
 {
-    return j->number != 0 && j->alive && !j->deaf && j->can_rate && j->credits > 0;
+    return j->number != 0 && j->alive && !j->deaf && j->fit && j->credits > 0;
 }
 
 static uint32_t hold_most(const struct judge *j)

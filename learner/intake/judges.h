@@ -25,7 +25,8 @@ struct judge {
     uint64_t pid, nonce;
     uint32_t deadline_ms, credits, holding; // holding: live leases
     enum judge_pause pause;                 // why its credits are 0
-    bool can_rate, wants_truth, alive;
+    bool fit; // it can answer what the reward needs
+    bool wants_truth, alive;
     bool deaf; // a frame to it did not go out: no questions before the next look
     uint64_t heard_ms, sent_ms;
     /* Its speed: answers and seconds with questions, both fading over some 10 s; how long

@@ -185,7 +185,7 @@ static uint32_t add(struct lexicon *c, struct hash128 key, struct bytes text)
 static bool may_go(const struct caption *p, uint64_t visits)
 {
     return p->len > 0 && !p->fresh && !p->judged && p->lease == 0 &&
-           p->visits <= visits &&
+           p->under_way == 0 && p->visits <= visits &&
            (p->state == CAPTION_NEW || p->state == CAPTION_QUEUED);
 }
 

@@ -48,7 +48,11 @@ struct caption {
     uint16_t lease;      // of asking.c, + 1; 0 = none
     uint16_t answered;   // attempt that was answered last, 0 = none
     uint16_t form;       // of schedule.h, + 1; 0 = not known yet
-    float label;         // LABELLED: P(helpful)
+    uint8_t compared;    // orders that train and that it is part of
+    uint8_t under_way;   // likewise, that a judge is asked about
+    bool scored;         // the reward model has told a score
+    float label;         // LABELLED: P(helpful); compared: share of the others beaten
+    float score;
     uint32_t yes, no;    // votes of the game's truth
     uint32_t next;       // of those that are fresh, or of the free numbers; + 1, 0 ends
     uint64_t visits;     // emissions

@@ -52,17 +52,20 @@ void repute_verdict(struct repute_one *o, const struct msg_verdict *v)
     }
 }
 
-void repute_label(const struct repute *r, struct repute_one *o, uint32_t caption,
-                  float p, uint64_t now_ms)
+void repute_label(const struct repute *r, struct repute_one *o,
+                  const struct repute_sample *s, const uint8_t *place)
 {
     if (r->stride == 0 || o->samples++ % r->stride != 0) {
         return;
     }
-    o->sample[o->samples / r->stride % REPUTE_SAMPLE] =
-        (struct repute_sample){.caption = caption + 1, .p = p, .time_ms = now_ms};
+    struct repute_sample *kept = &o->sample[o->samples / r->stride % REPUTE_SAMPLE];
+    *kept = *s;
+    if (place != NULL) {
+        memcpy(kept->place, place, sizeof(kept->place));
+    }
 }
 
-bool repute_again(struct repute_one *o, uint64_t now_ms, uint32_t *caption, float *p)
+bool repute_again(struct repute_one *o, uint64_t now_ms, struct repute_sample *out)
 {
     struct repute_sample *oldest = NULL;
 
@@ -75,16 +78,35 @@ bool repute_again(struct repute_one *o, uint64_t now_ms, uint32_t *caption, floa
     if (oldest == NULL || now_ms - oldest->time_ms < REPUTE_AGE_MS) {
         return false;
     }
-    *caption = oldest->caption - 1;
-    *p = oldest->p;
+    *out = *oldest;
     oldest->caption = 0;
     return true;
 }
 
-void repute_compare(struct repute_one *o, float before, float now)
+static void compare(struct repute_one *o, bool agreed, double difference)
 {
     o->told.again++;
-    o->told.agreed += (before > 0.5f) == (now > 0.5f);
-    o->differences += fabs((double)before - (double)now);
+    o->told.agreed += agreed;
+    o->differences += difference;
     o->told.difference = o->differences / (double)o->told.again;
+}
+
+void repute_compare(struct repute_one *o, float before, float now)
+{
+    compare(o, (before > 0.5f) == (now > 0.5f), fabs((double)before - (double)now));
+}
+
+void repute_compare_orders(struct repute_one *o, const uint8_t *before,
+                           const uint8_t *now, int captions)
+{
+    int pairs = 0, differ = 0;
+
+    for (int i = 0; i < captions; i++) {
+        for (int k = 0; k < i; k++) {
+            pairs++;
+            differ += (before[i] < before[k]) != (now[i] < now[k]) ||
+                      (before[i] > before[k]) != (now[i] > now[k]);
+        }
+    }
+    compare(o, differ == 0, pairs > 0 ? (double)differ / pairs : 0);
 }

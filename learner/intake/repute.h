@@ -14,10 +14,11 @@
 
 enum { REPUTE_SAMPLE = 64, REPUTE_AGE_MS = 30000 };
 
-/* A caption that the judge labelled, to be asked again. */
+/* A caption that the judge labelled, or an item that it ordered, to be asked again. */
 struct repute_sample {
-    uint32_t caption; // its number + 1; 0 = free
+    uint32_t caption; // its number, or the item's, + 1; 0 = free
     float p;
+    uint8_t place[ITEM_CAPTIONS_MAX]; // of an item
     uint64_t time_ms;
 };
 
@@ -42,12 +43,15 @@ void repute_init(struct repute *r, double share);
 struct repute_one *repute_of(struct repute *r, const char *name, const char *model,
                              struct hash128 prompt_digest);
 void repute_verdict(struct repute_one *o, const struct msg_verdict *v);
-/* It labelled that caption. */
-void repute_label(const struct repute *r, struct repute_one *o, uint32_t caption,
-                  float p, uint64_t now_ms);
-/* A caption of its own to ask it again, REPUTE_AGE_MS after its label. False: none. */
-bool repute_again(struct repute_one *o, uint64_t now_ms, uint32_t *caption, float *p);
-/* What it said the second time. */
+/* It labelled that caption; place: of an item's captions, else NULL. */
+void repute_label(const struct repute *r, struct repute_one *o,
+                  const struct repute_sample *s, const uint8_t *place);
+/* Something of its own to ask it again, REPUTE_AGE_MS after its label. False: none. */
+bool repute_again(struct repute_one *o, uint64_t now_ms, struct repute_sample *out);
+/* What it said the second time. Orders agree where each two captions stand to each other
+ * as before; they differ by the share of those that do not. */
 void repute_compare(struct repute_one *o, float before, float now);
+void repute_compare_orders(struct repute_one *o, const uint8_t *before,
+                           const uint8_t *now, int captions);
 
 #endif

@@ -205,6 +205,84 @@ enum status ledger_put_environment(struct ledger *l, const char *name)
     return ledger_put_note(l, "environment", l->environment);
 }
 
+/* ---- questions under way ---- */
+
+/* Rows of META, so that a ledger without any is like an older one. */
+static const char asked_mark[8] = "asked:\1";
+
+struct asked_key {
+    char mark[sizeof(asked_mark)];
+    uint64_t question;
+};
+
+static struct asked_key asked_key(uint64_t question)
+{
+    struct asked_key k = {.question = question};
+
+    memcpy(k.mark, asked_mark, sizeof(k.mark));
+    return k;
+}
+
+enum status ledger_put_asked(struct ledger *l, uint64_t question,
+                             const struct hash128 *caption, int captions)
+{
+    const struct asked_key k = asked_key(question);
+
+    TRY(begin_group(l));
+    return db_put(&l->txn, META, bytes_of(&k, sizeof(k)),
+                  bytes_of(caption, (size_t)captions * sizeof(*caption)), false);
+}
+
+enum status ledger_drop_asked(struct ledger *l, uint64_t question)
+{
+    const struct asked_key k = asked_key(question);
+
+    TRY(begin_group(l));
+    const enum status st = db_delete(&l->txn, META, bytes_of(&k, sizeof(k)));
+    return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+struct asked_scan {
+    void (*each)(void *ctx, uint64_t question, const struct hash128 *caption,
+                 int captions);
+    void *ctx;
+};
+
+static bool scan_asked(void *ctx, struct bytes key, struct bytes value)
+{
+    const struct asked_scan *s = ctx;
+    struct hash128 caption[ITEM_CAPTIONS_MAX];
+    const size_t captions = value.len / sizeof(caption[0]);
+    struct asked_key k;
+
+    if (key.len != sizeof(k) || memcmp(key.data, asked_mark, sizeof(asked_mark)) != 0) {
+        return false; // behind them
+    }
+    memcpy(&k, key.data, sizeof(k));
+    if (captions >= 2 && captions <= ITEM_CAPTIONS_MAX &&
+        value.len == captions * sizeof(caption[0])) {
+        memcpy(caption, value.data, value.len);
+        s->each(s->ctx, k.question, caption, (int)captions);
+    }
+    return true;
+}
+
+enum status ledger_scan_asked(struct ledger *l,
+                              void (*each)(void *ctx, uint64_t question,
+                                           const struct hash128 *caption, int captions),
+                              void *ctx)
+{
+    struct asked_scan s = {each, ctx};
+    struct db_txn t;
+
+    TRY(ledger_commit(l));
+    TRY(db_begin(l->db, false, &t));
+    const enum status st =
+        db_walk(&t, META, bytes_of(asked_mark, sizeof(asked_mark)), scan_asked, &s);
+    db_abort(&t);
+    return st;
+}
+
 /* ---- entries ---- */
 
 /* Into the open group under entry->serial, which is above the top. */

@@ -72,6 +72,21 @@ MUST_USE enum status ledger_get_note(struct ledger *l, const char *name, char *o
 /* What a question is about, whatever the order shown: the hash of one caption's bytes; of
  * several the hash of their sorted hashes. 0 for none. */
 struct hash128 ledger_item_key(const struct bytes *caption, int captions);
+/* Likewise, of two captions and more by their hashes. */
+struct hash128 ledger_set_key(const struct hash128 *caption, int captions);
+
+/* What is asked about several captions, until its answer is there: a question's id does
+ * not tell them, and the answer may outlive this start. As part of the open group. */
+MUST_USE enum status ledger_put_asked(struct ledger *l, uint64_t question,
+                                      const struct hash128 *caption, int captions);
+/* The question is answered, or forgotten; one that is not there is fine. */
+MUST_USE enum status ledger_drop_asked(struct ledger *l, uint64_t question);
+/* Commits what is pending first. */
+MUST_USE enum status ledger_scan_asked(struct ledger *l,
+                                       void (*each)(void *ctx, uint64_t question,
+                                                    const struct hash128 *caption,
+                                                    int captions),
+                                       void *ctx);
 
 /* Adds to the group that the next commit makes durable; fills entry->serial. */
 MUST_USE enum status ledger_append(struct ledger *l, struct ledger_entry *entry);

@@ -14,7 +14,7 @@ enum {
     TALLIES_DELAYS = REWARD_AGES, // half powers of two of updates
     TALLIES_WINDOW =
         200,             // episodes that the success rate looks back on, over all ranks
-    TALLIES_OUTSIDE = 80 // the I/O thread's own figures; learner/report.c knows them
+    TALLIES_OUTSIDE = 96 // the I/O thread's own figures; learner/report.c knows them
 };
 
 /* Replay of trained segments. */

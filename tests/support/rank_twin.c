@@ -79,6 +79,8 @@ static void open_rank(struct twin *t, uint32_t rank)
         .goal_text = bytes_text(goal_text),
         .needs_labels = !t->unlabelled,
         .needs_texts = t->needs_texts,
+        .asks_order = t->order_captions > 0,
+        .order_captions = t->order_captions,
         .reward = "retrieval",
         .label_budget = t->label_budget,
         .label_budget_hour = t->label_budget_hour,

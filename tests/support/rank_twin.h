@@ -51,6 +51,7 @@ struct twin {
     double consistency_share;
     bool unlabelled;  // the reward needs no labels
     bool needs_texts; // it reads captions' texts
+    int order_captions; // it asks to put so many in order; 0: for ratings
     struct twin_rank rank[TWIN_RANKS];
     char endpoints[TWIN_RANKS][BUS_ENDPOINT_MAX];
     char hosts[TWIN_RANKS][64];

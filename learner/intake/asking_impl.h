@@ -26,8 +26,8 @@ struct lease {
     uint32_t item;           // + 1; 0: a rating
     uint16_t place;          // in the judges' list
     uint64_t deadline_ms, asked_ns;
-    bool again;   // for consistency
-    float before; // what the judge said the first time
+    bool again;                              // for consistency
+    float before;                            // what the judge said the first time
     uint8_t before_place[ITEM_CAPTIONS_MAX]; // likewise, of an item
 };
 
@@ -60,9 +60,9 @@ struct asking {
     struct allowance allowance;
     struct alarm alarm;
     struct repute repute;
-    double again_due;  // questions that ask again, owed
-    uint64_t alarm_ms; // told of last
-    bool may_ask;      // the allowance is not used up
+    double again_due;   // questions that ask again, owed
+    uint64_t alarm_ms;  // told of last
+    bool may_ask;       // the allowance is not used up
     bool asked_pending; // what is asked is in the open group
     enum status failed; // of the ledger, while asking
     bool budget_told, hour_told;
@@ -112,7 +112,8 @@ void asking_take_lease(struct asking *a, struct judge *j, struct lease *l,
 /* ---- asking_order*.c; only where a->items is there ---- */
 
 bool asking_may_compare(const struct caption *p); // with one more set
-void asking_offer_pair(struct asking *a, uint32_t caption); // it may stand beside others
+void asking_offer_pair(struct asking *a,
+                       uint32_t caption); // it may stand beside others
 /* Asks j about the caption and others, as long as there are any. */
 void asking_ask_order(struct asking *a, struct judge *j, uint32_t first);
 /* Once more about an item that j has ordered. False: it cannot be. */
@@ -121,7 +122,8 @@ bool asking_ask_order_again(struct asking *a, struct judge *j,
 void asking_free_item(struct asking *a, uint32_t number); // with its lease
 /* Whether the item's captions are still those that it was made of. */
 bool asking_item_is_whole(struct asking *a, uint32_t number);
-float asking_share_beaten(const uint8_t *place, int captions, int which); // of the others
+float asking_share_beaten(const uint8_t *place, int captions,
+                          int which); // of the others
 void asking_count_compared(struct caption *p, float beaten);
 void asking_offer_order(struct asking *a, const struct ledger_entry *e);
 MUST_USE enum status asking_on_order(struct asking *a, struct judge *j,

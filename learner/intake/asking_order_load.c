@@ -39,9 +39,9 @@ void asking_load_order(struct asking *a, const struct ledger_entry *e, bool old)
     if (number >= 0) {
         struct item *item = items_at(a->items, (uint32_t)number);
         item->answered = e->origin.len == 0 ? (uint16_t)e->question : item->answered;
-        item->done = item->done ||
-                     (!old && (e->trains || e->verdict_kind == VERDICT_REFUSED ||
-                               e->verdict_kind == VERDICT_ABSTAIN));
+        item->done =
+            item->done || (!old && (e->trains || e->verdict_kind == VERDICT_REFUSED ||
+                                    e->verdict_kind == VERDICT_ABSTAIN));
     }
     if (!e->trains) {
         return;

@@ -152,8 +152,8 @@ static enum status record(struct asking *a, const struct judge *j,
         e.captions = (uint8_t)a->plan->order_captions;
         memcpy(e.order, place, sizeof(e.order));
         for (int i = 0; i < e.captions; i++) {
-            const struct caption *p = lexicon_at(
-                a->captions, items_captions(a->items, (uint32_t)number)[i]);
+            const struct caption *p =
+                lexicon_at(a->captions, items_captions(a->items, (uint32_t)number)[i]);
             e.caption[i] = bytes_of(p->text, p->len);
         }
         e.trains = is_order(v) && !item->done && !again;

@@ -74,9 +74,9 @@ static void take_label(struct asking *a, const struct judge *j, uint32_t caption
     c->label = p;
     (void)schedule_remove(a->schedule, caption);
     schedule_label(a->schedule, c->form - 1u, p);
-    repute_label(&a->repute, repute_of(&a->repute, j->name, j->model, j->prompt_digest),
-                 &(struct repute_sample){.caption = caption + 1, .p = p, .time_ms = now},
-                 NULL);
+    repute_label(
+        &a->repute, repute_of(&a->repute, j->name, j->model, j->prompt_digest),
+        &(struct repute_sample){.caption = caption + 1, .p = p, .time_ms = now}, NULL);
     if (lexicon_truth(c) == 1 && c->met_ms != 0) {
         latency_add(&a->progress_delay, (now - c->met_ms) * 1000000u);
     }

@@ -64,8 +64,8 @@ struct io_counters {
     double store_file_ratio;
     uint64_t captions, lexicon_full; // known over the run; not kept, table full
     /* rank 0 */
-    uint64_t labels; // training verdicts of this goal, over the run
-    uint64_t orders_tied; // of those: orders in which all are equal
+    uint64_t labels;            // training verdicts of this goal, over the run
+    uint64_t orders_tied;       // of those: orders in which all are equal
     uint64_t pairs[PAIRS_HOWS]; // orders asked, by what was put beside the one due
     uint64_t questions_asked, questions_duplicate, questions_in_flight;
     uint64_t questions_queued, questions_dropped, questions_expired;

@@ -8,9 +8,9 @@
 enum { FIRST_CAP = 1024 };
 
 struct items {
-    struct item *item;  // (cap)
-    uint32_t *caption;  // (cap, captions)
-    uint32_t *slot;     // (2 * cap) number + 1, 0 = free; linear probing
+    struct item *item; // (cap)
+    uint32_t *caption; // (cap, captions)
+    uint32_t *slot;    // (2 * cap) number + 1, 0 = free; linear probing
     uint32_t count, cap;
     uint32_t captions;
 };

@@ -53,10 +53,10 @@ struct caption {
     bool scored;         // the reward model has told a score
     float label;         // LABELLED: P(helpful); compared: share of the others beaten
     float score;
-    uint32_t yes, no;    // votes of the game's truth
-    uint32_t next;       // of those that are fresh, or of the free numbers; + 1, 0 ends
-    uint64_t visits;     // emissions
-    uint64_t offered;    // visits told to rank 0; ranks > 0
+    uint32_t yes, no; // votes of the game's truth
+    uint32_t next;    // of those that are fresh, or of the free numbers; + 1, 0 ends
+    uint64_t visits;  // emissions
+    uint64_t offered; // visits told to rank 0; ranks > 0
     uint64_t first, last; // updates at which it was met
     uint64_t ready_ms;    // DELAYED: when to ask again
     uint64_t met_ms;      // first sight in this start; 0 = met before it

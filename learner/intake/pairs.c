@@ -42,12 +42,12 @@ struct ranked {
 };
 
 struct pairs {
-    struct member *member;  // (most)
-    int *spare;             // (most) free members
-    struct form *form;      // (FORMS_MOST)
-    uint32_t *alive;        // (FORMS_MOST) forms with members
-    struct ranked *ranked;  // (most) ascending
-    int *where;             // (numbers) member + 1, 0 = not in
+    struct member *member; // (most)
+    int *spare;            // (most) free members
+    struct form *form;     // (FORMS_MOST)
+    uint32_t *alive;       // (FORMS_MOST) forms with members
+    struct ranked *ranked; // (most) ascending
+    int *where;            // (numbers) member + 1, 0 = not in
     uint32_t most, form_most, count, forms, ranks, stale, scored, numbers;
     struct rng rng;
 };
@@ -282,8 +282,7 @@ static bool is_of_other_form(const struct choice *x, const struct member *m)
 
 static bool may_stand(const struct choice *x, const struct member *m)
 {
-    return is_of_other_form(x, m) &&
-           x->fits(x->ctx, x->chosen, x->count, m->c.number);
+    return is_of_other_form(x, m) && x->fits(x->ctx, x->chosen, x->count, m->c.number);
 }
 
 /* A form at random, then of two of its captions the one that came more often. */
@@ -314,8 +313,7 @@ static double uncertainty(const struct pairs *p, const struct choice *x,
 {
     const double q = 1 / (1 + exp((double)c->score - (double)x->first->score));
 
-    return 4 * q * (1 - q) *
-           (1 - tie_share(p, x->first->form) * tie_share(p, c->form));
+    return 4 * q * (1 - q) * (1 - tie_share(p, x->first->form) * tie_share(p, c->form));
 }
 
 /* The better of `best` and the member, if that may stand there. */
@@ -378,8 +376,8 @@ static int draw_by_quartile(struct pairs *p, const struct choice *x)
             continue;
         }
         seen++;
-        if (best == NONE || p->form[m->c.form].count <
-                                p->form[p->member[best].c.form].count) {
+        if (best == NONE ||
+            p->form[m->c.form].count < p->form[p->member[best].c.form].count) {
             best = at;
         }
     }

@@ -49,8 +49,8 @@ struct twin {
     int segment_steps, state_floats;
     uint64_t store_bytes, label_budget, label_budget_hour, relabel_serial;
     double consistency_share;
-    bool unlabelled;  // the reward needs no labels
-    bool needs_texts; // it reads captions' texts
+    bool unlabelled;    // the reward needs no labels
+    bool needs_texts;   // it reads captions' texts
     int order_captions; // it asks to put so many in order; 0: for ratings
     struct twin_rank rank[TWIN_RANKS];
     char endpoints[TWIN_RANKS][BUS_ENDPOINT_MAX];
@@ -113,11 +113,14 @@ struct twin_judge {
     enum judge_pause pause;
     const char *name; // "rule"
     bool wants_truth, only_orders;
-    bool final; // of the last refusal
+    uint32_t order_most; // captions that it can put in order; 0: 2 of only_orders
+    bool final;          // of the last refusal
     char reason[512];
     int welcomes, whos, refusals, stops, questions, acks;
-    uint64_t id[TWIN_LABELS]; // of the questions, as they came
-    char text[TWIN_LABELS][64];
+    uint64_t id[TWIN_LABELS];   // of the questions, as they came
+    char text[TWIN_LABELS][64]; // of the first caption
+    int captions[TWIN_LABELS];
+    struct hash128 key[TWIN_LABELS][ITEM_CAPTIONS_MAX]; // of the captions as shown
     int8_t truth[TWIN_LABELS];
     uint8_t purpose[TWIN_LABELS];
 };
@@ -126,6 +129,9 @@ void judge_release(struct twin_judge *j);
 void judge_hello(struct twin_judge *j);
 void judge_poll(struct twin_judge *j);
 void judge_answer(struct twin_judge *j, uint64_t id, enum verdict_kind kind, float p);
+/* label or tie: the places of the captions as shown. */
+void judge_order_them(struct twin_judge *j, uint64_t id, enum verdict_kind kind,
+                      const uint8_t *place, int captions);
 void judge_bare(struct twin_judge *j, enum frame_kind kind);
 
 #endif

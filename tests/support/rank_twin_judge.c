@@ -26,11 +26,12 @@ void judge_hello(struct twin_judge *j)
 {
     const struct frame_header h = {
         .kind = FRAME_JUDGE_HELLO, .run = TWIN_RUN, .actor = j->number};
+    const uint32_t most = j->order_most == 0 && j->only_orders ? 2 : j->order_most;
     const struct msg_judge_hello m = {.name = bytes_text(j->name),
                                       .prompt_digest = {5, 6},
                                       .can_rate = !j->only_orders,
-                                      .can_order = j->only_orders,
-                                      .order_most = j->only_orders ? 2 : 0,
+                                      .can_order = most > 0,
+                                      .order_most = most,
                                       .deadline_ms = j->deadline_ms,
                                       .credits = j->credits,
                                       .wants_truth = j->wants_truth,
@@ -54,6 +55,10 @@ static void on_questions(struct twin_judge *j, struct bytes frame)
         j->id[at] = m.question[i].id;
         j->truth[at] = m.question[i].truth[0];
         j->purpose[at] = m.question[i].purpose;
+        j->captions[at] = m.question[i].captions;
+        for (int k = 0; k < m.question[i].captions; k++) {
+            j->key[at][k] = hash_128(m.question[i].caption[k]);
+        }
         assert_true(m.question[i].lease_ms > j->deadline_ms);
         snprintf(j->text[at], sizeof(j->text[at]), "%.*s",
                  (int)m.question[i].caption[0].len,
@@ -98,7 +103,7 @@ void judge_poll(struct twin_judge *j)
     }
 }
 
-void judge_answer(struct twin_judge *j, uint64_t id, enum verdict_kind kind, float p)
+static void answer(struct twin_judge *j, const struct msg_verdict *v)
 {
     static struct msg_verdicts m;
     const struct frame_header h = {
@@ -106,15 +111,32 @@ void judge_answer(struct twin_judge *j, uint64_t id, enum verdict_kind kind, flo
 
     memset(&m, 0, sizeof(m));
     m.count = 1;
-    m.verdict[0] = (struct msg_verdict){.question = id,
-                                        .kind = (uint8_t)kind,
-                                        .label = p,
-                                        .captions = 1,
-                                        .confidence = 1,
-                                        .position = POSITION_UNKNOWN,
-                                        .raw = bytes_text("because")};
+    m.verdict[0] = *v;
+    m.verdict[0].confidence = 1;
+    m.verdict[0].position = POSITION_UNKNOWN;
+    m.verdict[0].raw = bytes_text("because");
     assert_int_equal(bus_send(j->socket, NULL, codec_encode_verdicts(j->codec, &h, &m)),
                      ST_OK);
+}
+
+void judge_answer(struct twin_judge *j, uint64_t id, enum verdict_kind kind, float p)
+{
+    const struct msg_verdict v = {
+        .question = id, .kind = (uint8_t)kind, .label = p, .captions = 1};
+
+    answer(j, &v);
+}
+
+void judge_order_them(struct twin_judge *j, uint64_t id, enum verdict_kind kind,
+                      const uint8_t *place, int captions)
+{
+    struct msg_verdict v = {
+        .question = id, .kind = (uint8_t)kind, .captions = (uint8_t)captions};
+
+    if (place != NULL) {
+        memcpy(v.order, place, (size_t)captions);
+    }
+    answer(j, &v);
 }
 
 void judge_bare(struct twin_judge *j, enum frame_kind kind)

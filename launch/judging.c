@@ -303,6 +303,10 @@ enum status judging_check_labels(const struct plan *p)
     process_arg(&args, "--env=%s", settings_get(&p->settings, "env"));
     process_arg(&args, "--goal=%s", settings_get(&p->settings, "goal"));
     process_arg(&args, "--labels-from=%s", list);
+    // minos label --ask=order: the learner looks for orders when it starts.
+    process_arg(&args, "--reward=%s",
+                strcmp(p->ask, "order") == 0 ? "none"
+                                             : settings_get(&p->settings, "reward"));
     const enum status st = process_capture(&args, NULL, &code);
     process_args_release(&args);
     TRY(st);

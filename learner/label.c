@@ -142,6 +142,8 @@ static enum status open_stores(struct label *l)
                                       .run = l->dir.run,
                                       .environment = l->options.env,
                                       .goal_digest = l->goal.digest,
+                                      .question_kind =
+                                          l->orders ? QUESTION_ORDER : QUESTION_RATE,
                                       .labels_from = l->options.labels_from,
                                       .relabel = l->options.relabel};
 

@@ -282,9 +282,9 @@ static void add_judging(struct report *r, const struct train *t)
     metrics_int(m, "captions", (int64_t)report_outside(&t->gauges, "captions"));
     metrics_int(m, "captions_met", (int64_t)t->gauges.captions);
     metrics_int(m, "labels", labels_of(t));
-    metrics_num(
-        m, "labels_per_million_steps",
-        t->env_steps > 0 ? (double)labels_of(t) * 1e6 / (double)t->env_steps : NAN);
+    metrics_num(m, "labels_per_million_steps",
+                t->env_steps > 0 ? (double)labels_of(t) * 1e6 / (double)t->env_steps
+                                 : NAN);
     if (t->reward.kind->asks == REWARD_ASKS_ORDER) {
         metrics_num(m, "orders_tied_share",
                     labels_of(t) > 0 ? report_outside(&t->gauges, "orders_tied") /

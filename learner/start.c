@@ -173,6 +173,8 @@ static enum status open_ledger(struct learner *l)
                                       .run = l->plan.dir.run,
                                       .environment = l->options.env,
                                       .goal_digest = l->goal.digest,
+                                      .question_kind =
+                                          start_ledger_kind_of(l->options.reward),
                                       .labels_from = l->options.labels_from,
                                       .relabel = l->options.relabel};
 

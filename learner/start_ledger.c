@@ -5,6 +5,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "learner/reward/reward.h"
 #include "learner/start.h"
 #include "learner/store/ledger_copy.h"
 
@@ -40,8 +41,8 @@ static enum status take_labels(struct ledger *l, const struct start_ledger *plan
                  plan->labels_from);
         return ST_OK;
     }
-    const enum status st =
-        ledger_copy_labels(l, plan->labels_from, plan->goal_digest, &copied);
+    const struct ledger_wanted wanted = {plan->goal_digest, plan->question_kind};
+    const enum status st = ledger_copy_labels(l, plan->labels_from, &wanted, &copied);
     return st == ST_NOTFOUND ? ST_INVALID : st;
 }
 
@@ -98,6 +99,15 @@ enum status start_ledger_open(const struct start_ledger *plan, struct ledger **o
     return ST_OK;
 }
 
+uint8_t start_ledger_kind_of(const char *reward)
+{
+    const enum reward_asks asks = reward_asks_of(reward);
+
+    return asks == REWARD_ASKS_RATE    ? QUESTION_RATE
+           : asks == REWARD_ASKS_ORDER ? QUESTION_ORDER
+                                       : 0;
+}
+
 int start_ledger_check_main(int argc, char **argv)
 {
     static struct learner_options o; // large
@@ -108,7 +118,9 @@ int start_ledger_check_main(int argc, char **argv)
     }
     enum status st = start_read_goal(&o, &goal);
     if (st == ST_OK) {
-        st = ledger_copy_check(o.labels_from, o.env, goal.digest);
+        const struct ledger_wanted wanted = {goal.digest,
+                                             start_ledger_kind_of(o.reward)};
+        st = ledger_copy_check(o.labels_from, o.env, &wanted);
         mem_free(goal.text);
     }
     return st == ST_OK ? EXIT_DONE : EXIT_USAGE;

@@ -11,6 +11,7 @@ struct start_ledger {
     uint64_t run;
     const char *environment;
     struct hash128 goal_digest;
+    uint8_t question_kind;   // of the verdicts that are read; 0: of both kinds
     const char *labels_from; // ledgers, separated by commas; "": none
     bool relabel;
 };
@@ -20,6 +21,9 @@ struct start_ledger {
  * does not. ST_INVALID (logged): settings are wrong; ST_NOTFOUND likewise. */
 MUST_USE enum status start_ledger_open(const struct start_ledger *plan,
                                        struct ledger **out, uint64_t *relabel_serial);
+
+/* The kind of question whose answers this reward reads; 0: none or both. */
+uint8_t start_ledger_kind_of(const char *reward);
 
 /* `minos-learner labels --env=… --goal=… --labels-from=…`, argv[0] being the word: whether
  * those can be used. Exit code 0 or 2. */

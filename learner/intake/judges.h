@@ -25,7 +25,7 @@ struct judge {
     uint64_t pid, nonce;
     uint32_t deadline_ms, credits, holding; // holding: live leases
     enum judge_pause pause;                 // why its credits are 0
-    bool fit; // it can answer what the reward needs
+    bool fit;                               // it can answer what the reward needs
     bool wants_truth, alive;
     bool deaf; // a frame to it did not go out: no questions before the next look
     uint64_t heard_ms, sent_ms;

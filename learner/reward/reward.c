@@ -26,6 +26,16 @@ static const struct reward_kind *const kinds[] = {
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
+enum reward_asks reward_asks_of(const char *kind)
+{
+    for (int i = 0; i < KINDS; i++) {
+        if (strcmp(kinds[i]->name, kind) == 0) {
+            return kinds[i]->asks;
+        }
+    }
+    return REWARD_ASKS_NOTHING;
+}
+
 const struct reward_kind *reward_find(const char *name)
 {
     const char *names[KINDS];

@@ -53,6 +53,7 @@ struct reward_options {
 
 /* What judges are asked for a reward's sake. */
 enum reward_asks { REWARD_ASKS_NOTHING, REWARD_ASKS_RATE, REWARD_ASKS_ORDER };
+enum reward_asks reward_asks_of(const char *kind); // NOTHING where there is none
 
 struct reward;
 

@@ -23,7 +23,7 @@ static uint64_t place_of(int source, uint64_t serial)
 
 struct copying {
     struct ledger *to;
-    const struct hash128 *goal; // NULL: all verdicts of all goals
+    const struct ledger_wanted *wanted; // NULL: all verdicts of all goals
     bool exact;
     struct keymap
         *label;          // (item key, goal) -> place_of() its training verdict, or ours
@@ -122,9 +122,16 @@ static bool same_environment(const struct copying *c)
                                    ledger_environment(c->to));
 }
 
+static bool is_of_kind(const struct ledger_wanted *w, const struct ledger_entry *e)
+{
+    return w->question_kind == 0 || w->question_kind == e->question_kind;
+}
+
 static bool wanted(const struct copying *c, const struct ledger_entry *e)
 {
-    return c->goal == NULL || (e->trains && hash_equal(e->goal_digest, *c->goal));
+    return c->wanted == NULL ||
+           (e->trains && hash_equal(e->goal_digest, c->wanted->goal_digest) &&
+            is_of_kind(c->wanted, e));
 }
 
 /* First round: which training verdict of each key stays one. */
@@ -143,12 +150,15 @@ static bool choose(void *ctx, const struct ledger_entry *e)
     return true;
 }
 
-static void count_unwanted(struct copying *c, const struct ledger_entry *e)
+static void count_unwanted(struct ledger_copied *t, const struct ledger_wanted *w,
+                           const struct ledger_entry *e)
 {
-    if (!hash_equal(e->goal_digest, *c->goal)) {
-        c->told.other_goal++;
+    if (!hash_equal(e->goal_digest, w->goal_digest)) {
+        t->other_goal++;
+    } else if (!e->trains) {
+        t->no_label++;
     } else {
-        c->told.no_label++;
+        t->other_kind++;
     }
 }
 
@@ -191,11 +201,11 @@ static bool copy(void *ctx, const struct ledger_entry *e)
 
     c->told.read++;
     if (!wanted(c, e)) {
-        count_unwanted(c, e);
+        count_unwanted(&c->told, c->wanted, e);
         return true;
     }
     if (seen_before(c, origin_of(e, ledger_source_run(c->from), text)) ||
-        (c->goal != NULL && !chosen(c, e))) {
+        (c->wanted != NULL && !chosen(c, e))) {
         c->told.known++;
         return true;
     }
@@ -218,7 +228,7 @@ static enum status round_over(struct copying *c, const char *const *source, int 
 {
     for (int i = 0; i < sources; i++) {
         TRY(open_source(c, source[i], i));
-        const bool usable = c->goal == NULL || same_environment(c);
+        const bool usable = c->wanted == NULL || same_environment(c);
         enum status st = ST_OK;
         if (usable) {
             st = ledger_source_scan(c->from, 1, 0, each, c);
@@ -257,7 +267,7 @@ static enum status copy_sources(struct copying *c, const char *const *source,
                                 int sources)
 {
     TRY(begin(c));
-    if (c->goal == NULL) {
+    if (c->wanted == NULL) {
         TRY(settle_environment(c, source, sources));
     }
     if (!c->exact) {
@@ -317,8 +327,10 @@ static enum status none_usable(const struct ledger_copied *t, const char *list)
     LOG_ERROR("LABELS-NONE",
               "none of the %" PRIu64 " verdicts in %s can be used here: %" PRIu64
               " are of another goal, %" PRIu64 " of another environment, %" PRIu64
-              " are no labels",
-              t->read, list, t->other_goal, t->other_environment, t->no_label);
+              " are no labels, %" PRIu64
+              " are orders where ratings are read or the other way round",
+              t->read, list, t->other_goal, t->other_environment, t->no_label,
+              t->other_kind);
     return ST_INVALID;
 }
 
@@ -327,19 +339,23 @@ static void tell(const struct ledger_copied *t, const char *list)
     LOG_INFO("LABELS-FROM",
              "took %" PRIu64 " labels from %s; not used: %" PRIu64
              " of another goal, %" PRIu64 " of another environment, %" PRIu64
-             " that are no labels, %" PRIu64 " known already",
+             " that are no labels, %" PRIu64 " of the other kind, %" PRIu64
+             " known already",
              t->taken, list, t->other_goal, t->other_environment, t->no_label,
-             t->known);
+             t->other_kind, t->known);
 }
 
 enum status ledger_copy_labels(struct ledger *to, const char *list,
-                               struct hash128 goal_digest, struct ledger_copied *out)
+                               const struct ledger_wanted *wanted,
+                               struct ledger_copied *out)
 {
     char done[OPTION_TEXT_MAX], names_of[OPTION_TEXT_MAX];
     const char *names[SOURCES_MAX];
-    struct copying c = {.to = to, .goal = &goal_digest};
+    const char *note =
+        wanted->question_kind == QUESTION_ORDER ? "orders-from" : "labels-from";
+    struct copying c = {.to = to, .wanted = wanted};
 
-    TRY(ledger_get_note(to, "labels-from", done, sizeof(done)));
+    TRY(ledger_get_note(to, note, done, sizeof(done)));
     if (strcmp(done, list) == 0) {
         *out = (struct ledger_copied){0};
         return ST_OK;
@@ -350,7 +366,7 @@ enum status ledger_copy_labels(struct ledger *to, const char *list,
         st = none_usable(&c.told, list);
     }
     // In the same transaction: what was taken is known to be, or nothing was taken.
-    st = st == ST_OK ? ledger_put_note(to, "labels-from", list) : st;
+    st = st == ST_OK ? ledger_put_note(to, note, list) : st;
     st = finish(&c, st, out);
     if (st == ST_OK) {
         tell(out, list);
@@ -373,7 +389,7 @@ bool ledger_copy_finds(const char *list)
 }
 
 struct checking {
-    const struct hash128 *goal;
+    const struct ledger_wanted *wanted;
     struct ledger_copied told;
 };
 
@@ -382,12 +398,11 @@ static bool find_usable(void *ctx, const struct ledger_entry *e)
     struct checking *c = ctx;
 
     c->told.read++;
-    if (!hash_equal(e->goal_digest, *c->goal)) {
-        c->told.other_goal++;
-    } else if (!e->trains) {
-        c->told.no_label++;
-    } else {
+    if (e->trains && hash_equal(e->goal_digest, c->wanted->goal_digest) &&
+        is_of_kind(c->wanted, e)) {
         c->told.taken++;
+    } else {
+        count_unwanted(&c->told, c->wanted, e);
     }
     return c->told.taken == 0; // one is enough
 }
@@ -403,11 +418,11 @@ static bool find_foreign(void *ctx, const struct ledger_entry *e)
 }
 
 enum status ledger_copy_check(const char *list, const char *environment,
-                              struct hash128 goal_digest)
+                              const struct ledger_wanted *wanted)
 {
     char names_of[OPTION_TEXT_MAX];
     const char *names[SOURCES_MAX];
-    struct checking c = {.goal = &goal_digest};
+    struct checking c = {.wanted = wanted};
 
     (void)text_format(names_of, sizeof(names_of), "%s", list);
     const int count = split(names_of, names);

@@ -140,6 +140,24 @@ enum status exchange_take_verdicts(struct exchange *x, struct reward *reward,
     return ST_OK;
 }
 
+void exchange_tell_scores(struct exchange *x, const struct fitting_scored *scored,
+                          int count)
+{
+    if (ranks_index(x->ranks) != 0) {
+        return;
+    }
+    for (int i = 0; i < count;) {
+        struct to_io m = {.kind = TO_IO_SCORES};
+        for (; m.scores.count < RING_SCORES && i < count; i++) {
+            m.scores.key[m.scores.count] = scored[i].key;
+            m.scores.score[m.scores.count++] = scored[i].score;
+        }
+        if (!ring_push(x->to_io, &m)) {
+            return;
+        }
+    }
+}
+
 enum status exchange_add_visits(struct exchange *x, struct reward *reward,
                                 const struct batch *batch, uint64_t update)
 {

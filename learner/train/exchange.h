@@ -39,6 +39,10 @@ MUST_USE enum status exchange_take_verdicts(struct exchange *x, struct reward *r
                                             struct windows *windows,
                                             struct tallies *tallies, uint64_t update,
                                             struct ring_verdict *taken, int *count);
+/* Rank 0: what the reward's model has scored anew, for the choice of what is compared.
+ * Never waits: where the ring is full they are left out. */
+void exchange_tell_scores(struct exchange *x, const struct fitting_scored *scored,
+                          int count);
 /* Adds every rank's emissions to the reward's table, in order of ranks. */
 MUST_USE enum status exchange_add_visits(struct exchange *x, struct reward *reward,
                                          const struct batch *batch, uint64_t update);

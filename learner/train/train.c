@@ -81,6 +81,9 @@ static enum status mix_rewards(struct train *t)
     reward_apply(&t->reward, b->reward, &t->mine.reward, &rows, t->update);
     t->cpu_scoring += (double)(clock_thread_cpu_ns() - cpu) * 1e-9;
     t->mine.scored += (double)(t->reward.fitting.scored - scored);
+    if (t->reward.kind->asks == REWARD_ASKS_ORDER) {
+        exchange_tell_scores(&t->exchange, t->reward.scored, t->reward.scored_count);
+    }
     stage_end(t, STAGE_REWARD);
     return ST_OK;
 }

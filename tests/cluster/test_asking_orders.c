@@ -251,6 +251,7 @@ static void no_set_is_asked_twice_and_no_caption_in_more_than_eight(void **state
     int done = 0;
 
     (void)state;
+    t.needs_texts = true;
     restart(2);
     join();
     for (int i = 0; i < CAPTIONS; i++) {
@@ -269,6 +270,7 @@ static void no_set_is_asked_twice_and_no_caption_in_more_than_eight(void **state
     assert_int_equal(c->questions_duplicate, 0);
     assert_int_equal(c->questions_in_flight, 0);
     assert_int_equal(c->pairs[PAIRS_BY_FORM], done); // nobody tells scores here
+    assert_int_equal(t.rank[0].texts, CAPTIONS);     // each once
 }
 
 static void scores_of_training_choose_what_is_compared(void **state)

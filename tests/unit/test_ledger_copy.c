@@ -169,9 +169,10 @@ static void another_environment_or_itself_is_refused_in_a_merge(void **state)
 static struct ledger_copied labels(struct ledger *to, const char *list,
                                    enum status want)
 {
+    const struct ledger_wanted wanted = {goal, QUESTION_RATE};
     struct ledger_copied c = {0};
 
-    assert_int_equal(ledger_copy_labels(to, list, goal, &c), want);
+    assert_int_equal(ledger_copy_labels(to, list, &wanted, &c), want);
     return c;
 }
 

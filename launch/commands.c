@@ -24,6 +24,8 @@ struct command {
 static const struct command commands[] = {
     {"train", starting_main, NULL, "start a run, or go on with one"},
     {"label", labelling_main, NULL, "ask judges about the captions of a store"},
+    {"fit", NULL, "minos-learner",
+     "make a reward model of a ledger, for --reward=motif"},
     {"status", reporting_main, NULL, "how far a run is"},
     {"stop", stopping_main, NULL, "end a run in order"},
     {"eval", NULL, "minos-actor", "play held-out episodes with a run's policy"},

@@ -256,34 +256,49 @@ enum status judging_check_judge(struct plan *p, const char *spec)
     return ST_OK;
 }
 
-enum status judging_check_vectors(struct plan *p)
-{
-    const char *given = settings_get(&p->settings, "word-vectors");
-    char *path = given[0] != '\0' ? realpath(given, NULL) : NULL;
-    const bool found = path != NULL;
+/* A file or directory that a reward cannot do without. */
+static const struct need {
+    const char *reward, *setting, *what;
+} needs[] = {
+    {"bow", "word-vectors",
+     "FILE, words and their vectors as text; fastText's are the reference's, "
+     "crawl-300d-2M.vec unpacked from "
+     "https://fasttext.cc/docs/en/english-vectors.html"},
+    {"motif", "reward-model", "DIR, a directory that minos fit made of a ledger"},
+};
 
-    if (strcmp(settings_get(&p->settings, "reward"), "bow") != 0) {
-        free(path);
-        return ST_OK;
-    }
-    if (found) {
+static enum status check_need(struct plan *p, const struct need *n)
+{
+    const char *given = settings_get(&p->settings, n->setting);
+    char *path = given[0] != '\0' ? realpath(given, NULL) : NULL;
+
+    if (path != NULL) {
         if (strlen(path) < OPTION_TEXT_MAX) {
-            settings_put(&p->settings, "word-vectors", "%s", path);
+            settings_put(&p->settings, n->setting, "%s", path);
         }
         free(path);
         return ST_OK;
     }
     if (given[0] != '\0') {
-        fprintf(stderr, "minos %s: --word-vectors: %s: %s\n", p->word, given,
+        fprintf(stderr, "minos %s: --%s: %s: %s\n", p->word, n->setting, given,
                 strerror(errno));
-        return ST_INVALID;
+    } else {
+        fprintf(stderr, "minos %s: --reward=%s needs --%s=%s\n", p->word, n->reward,
+                n->setting, n->what);
     }
-    fprintf(stderr,
-            "minos %s: --reward=bow needs --word-vectors=FILE, words and their vectors "
-            "as text; fastText's are the reference's, crawl-300d-2M.vec unpacked from "
-            "https://fasttext.cc/docs/en/english-vectors.html\n",
-            p->word);
     return ST_INVALID;
+}
+
+enum status judging_check_needs(struct plan *p)
+{
+    const char *reward = settings_get(&p->settings, "reward");
+
+    for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+        if (strcmp(reward, needs[i].reward) == 0) {
+            return check_need(p, &needs[i]);
+        }
+    }
+    return ST_OK;
 }
 
 /* The learner's own word knows goals and ledgers; it says what is wrong. */

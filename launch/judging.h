@@ -17,8 +17,9 @@ MUST_USE enum status judging_find_goal(struct plan *p);
 MUST_USE enum status judging_check_words(const struct plan *p, int argc, char **argv);
 /* Fills p->judges; a judge program's path becomes absolute. */
 MUST_USE enum status judging_check_judge(struct plan *p, const char *spec);
-/* Whether the reward bow has a file of word vectors; its path becomes absolute. */
-MUST_USE enum status judging_check_vectors(struct plan *p);
+/* Whether the file or directory is there that the reward needs; its path becomes
+ * absolute. */
+MUST_USE enum status judging_check_needs(struct plan *p);
 /* Whether --labels-from names something usable. */
 MUST_USE enum status judging_check_labels(const struct plan *p);
 

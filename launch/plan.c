@@ -34,7 +34,8 @@ static const char *const may_change[] = {"steps",
                                          "checkpoint-seconds",
                                          "log-level",
                                          "relabel",
-                                         "word-vectors", // its digest decides
+                                         "word-vectors",
+                                         "reward-model", // their digests decide
                                          NULL};
 
 /* What concerns judges alone is a matter of each start: another judge asks nothing again. */
@@ -222,7 +223,7 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
                 "minos train: --%s: the run in %s has %s, not %s; a run keeps it "
                 "(only steps, seconds, lr, lr-end, actors, judge, judges, port, bind, "
                 "hostfile, store-mb, checkpoint-seconds, log-level, relabel, "
-                "word-vectors and what "
+                "word-vectors, reward-model and what "
                 "only judges read may change)\n",
                 name, settings_get(s, "run-dir"),
                 before[i][0] != '\0' ? before[i] : "nothing",
@@ -376,7 +377,7 @@ static enum status decide(struct plan *p, int argc, char **argv)
     st = st == ST_OK ? settings_check(&p->settings) : st;
     st = st == ST_OK ? judging_check_goal(p, spec.data) : st;
     st = st == ST_OK ? judging_check_judge(p, spec.data) : st;
-    st = st == ST_OK ? judging_check_vectors(p) : st;
+    st = st == ST_OK ? judging_check_needs(p) : st;
     st = st == ST_OK && !p->resumed ? judging_check_labels(p) : st;
     text_buf_release(&spec);
     TRY(st);

@@ -34,6 +34,8 @@ struct learner_options {
     bool value_norm;
     char word_vectors[OPTION_TEXT_MAX];
     double bow_threshold;
+    char reward_model[OPTION_TEXT_MAX];
+    double motif_quantile;
     char count_key[OPTION_TEXT_MAX];
     int64_t port; // 0 = 7340 or the next free one
     char bind[OPTION_TEXT_MAX];

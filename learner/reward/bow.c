@@ -8,6 +8,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "learner/reward/peers.h"
 #include "learner/reward/reward.h"
 #include "learner/reward/wordvec.h"
 
@@ -204,32 +205,27 @@ static struct bytes sentence_of(struct bytes goal)
     return bytes_of(end, 0);
 }
 
-/* One file on all ranks: else the same caption would pay differently. */
-static enum status agree_on_file(const struct reward *r, bool stopped)
+/* One file on all ranks: else the same caption would pay differently. A rank that is
+ * stopped while it reads must not leave the others waiting. */
+static enum status agree_on_file(const struct reward *r)
 {
     const struct bow *b = r->state;
-    const struct hash128 d =
-        b->file != NULL ? wordvec_digest(b->file) : (struct hash128){0};
-    const double mine[4] = {(double)(d.lo >> 32), (double)(uint32_t)d.lo,
-                            (double)(d.hi >> 32), (double)(uint32_t)d.hi};
-    double all[5] = {mine[0], mine[1], mine[2], mine[3], stopped ? 1 : 0};
+    double stopped = b->file == NULL ? 1 : 0;
+    bool same;
 
     if (r->peers.count > 1) {
-        TRY(r->peers.agree(r->peers.ctx, all, 5));
+        TRY(r->peers.agree(r->peers.ctx, &stopped, 1));
     }
-    if (all[4] > 0) {
+    if (stopped > 0) {
         return ST_CLOSED;
     }
-    // Whole numbers below 2^32 each: their sums are exact.
-    for (int i = 0; i < 4; i++) {
-        if (all[i] != mine[i] * r->peers.count) {
-            LOG_ERROR("BOW-VECTORS",
-                      "%s is not the same file on all ranks, rank %d reads another",
-                      r->options.word_vectors, r->peers.index);
-            return ST_INVALID;
-        }
+    TRY(peers_same_digest(&r->peers, wordvec_digest(b->file), &same));
+    if (!same) {
+        LOG_ERROR("BOW-VECTORS",
+                  "%s is not the same file on all ranks, rank %d reads another",
+                  r->options.word_vectors, r->peers.index);
     }
-    return ST_OK;
+    return same ? ST_OK : ST_INVALID;
 }
 
 static enum status take_goal(struct reward *r)
@@ -275,8 +271,7 @@ static enum status open_bow(struct reward *r)
     if (st != ST_OK && st != ST_CLOSED) {
         return st;
     }
-    // A rank that is stopped meanwhile must not leave the others waiting.
-    TRY(agree_on_file(r, st == ST_CLOSED));
+    TRY(agree_on_file(r));
     return take_goal(r);
 }
 

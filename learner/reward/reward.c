@@ -23,6 +23,7 @@ static const struct reward_kind *const kinds[] = {
     &reward_count,     //
     &reward_rnd,       //
     &reward_bow,       //
+    &reward_motif,     //
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 

@@ -46,7 +46,10 @@ struct reward_options {
     struct bytes goal;        // the goal file's text
     const char *word_vectors; // bow: a .vec file
     double bow_threshold;     // cosines up to it pay nothing
-    bool raw, hard;           // how p is paid: reward_worth()
+    const char *env;          // task: "crypt-vault"
+    const char *reward_model; // motif: a directory that minos fit made
+    double motif_quantile; // of the scores it was trained on, below which nothing pays
+    bool raw, hard;        // how p is paid: reward_worth()
     double eta;
     struct fitting_options fitting;
 };
@@ -138,6 +141,6 @@ float reward_worth(const struct reward *r, float p);
 float reward_label_worth(const struct reward *r, struct hash128 key);
 
 extern const struct reward_kind reward_retrieval, reward_count, reward_classify,
-    reward_rank, reward_rnd, reward_bow;
+    reward_rank, reward_rnd, reward_bow, reward_motif;
 
 #endif

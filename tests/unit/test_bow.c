@@ -173,7 +173,7 @@ static enum status agree_with_another(void *ctx, double *v, int n)
 {
     (void)ctx;
     for (int i = 0; i < n; i++) {
-        v[i] += i < 4 ? 12345 : 0;
+        v[i] += n > 1 ? 12345 : 0; // alone: whether somebody was stopped
     }
     return ST_OK;
 }

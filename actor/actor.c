@@ -151,7 +151,8 @@ uint64_t actor_unacked(const struct actor *a)
 static enum status build(struct actor *a)
 {
     const struct link_run *run = link_run(a->link);
-    struct policy_shape shape = {.actions = a->spec.actions, .value_heads = 1};
+    struct policy_shape shape = {.actions = a->spec.actions,
+                                 .value_heads = run->value_heads};
     const struct rng_stream stream = {.seed = run->seed,
                                       .role = RNG_ENV,
                                       .index = run->actor,
@@ -184,13 +185,16 @@ static enum status take_weights(struct actor *a)
     }
     if (m.policy_digest != policy_digest(a->policy) || m.floats != params->floats) {
         LOG_ERROR("ACTOR-WEIGHTS",
-                  "the learner's weights are of another network than %s",
-                  link_run(a->link)->net);
+                  "the learner's weights are of another network than %s with %u value "
+                  "heads",
+                  link_run(a->link)->net, link_run(a->link)->value_heads);
         return ST_VERSION;
     }
     memcpy(params->weights, m.weights, sizeof(float) * params->floats);
     policy_weights_changed(a->policy);
-    rollout_set_version(a->rollout, m.version, m.mean, m.scale);
+    const struct rollout_moments moments[POLICY_HEADS_MAX] = {
+        {m.mean, m.scale}, {m.intrinsic_mean, m.intrinsic_scale}};
+    rollout_set_version(a->rollout, m.version, moments);
     link_drop_weights(a->link);
     return ST_OK;
 }

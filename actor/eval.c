@@ -84,7 +84,7 @@ static enum status begin(struct eval *v)
     v->state =
         mem_new(E * (size_t)policy_state_floats(v->player.policy), sizeof(float));
     v->logits = mem_new(E * (size_t)policy_actions(v->player.policy), sizeof(float));
-    v->values = mem_new(E, sizeof(float));
+    v->values = mem_new(E * (size_t)policy_heads(v->player.policy), sizeof(float));
     v->actions = mem_new(E, 1);
     v->steps = mem_new(E, sizeof(*v->steps));
     for (int e = 0; e < v->E; e++) {

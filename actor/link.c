@@ -202,6 +202,7 @@ static void say_hello(struct link *l, struct bus_socket *to)
         .pid = l->plan.pid,
         .nonce = l->plan.nonce,
         .first_unacked = l->acked,
+        .value_heads = SEGMENT_HEADS_MAX,
     };
 
     (void)send_to(l, to, codec_encode_hello(l->codec, &h, &m));
@@ -249,6 +250,7 @@ static enum status take_name(struct link *l, const struct frame_header *h,
         .incarnation = h->incarnation,
         .segment_steps = (int)m->segment_steps,
         .count_key = m->count_key,
+        .value_heads = m->value_heads,
     };
     (void)text_format(l->run.net, sizeof(l->run.net), "%.*s", (int)m->net.len,
                       (const char *)m->net.data);
@@ -276,9 +278,12 @@ static enum status same_run(const struct link *l, const struct frame_header *h,
                   l->run.run);
         return ST_VERSION;
     }
-    if ((int)m->segment_steps != l->run.segment_steps) {
-        LOG_ERROR("ACTOR-OTHER", "the learner now wants segments of %u steps, not %d",
-                  m->segment_steps, l->run.segment_steps);
+    if ((int)m->segment_steps != l->run.segment_steps ||
+        m->value_heads != l->run.value_heads) {
+        LOG_ERROR("ACTOR-OTHER",
+                  "the learner now wants %u steps and %u value heads, not %d and %u",
+                  m->segment_steps, m->value_heads, l->run.segment_steps,
+                  l->run.value_heads);
         return ST_VERSION;
     }
     return ST_OK;

@@ -39,6 +39,7 @@ struct link_run {
     int segment_steps;
     char net[16];
     uint8_t count_key;
+    uint8_t value_heads;
 };
 
 MUST_USE enum status link_open(const struct link_plan *plan, struct link **out);

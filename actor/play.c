@@ -235,12 +235,12 @@ int play_main(int argc, char **argv)
 static int choose(struct policy *policy, struct vecenv *games, float *state,
                   struct rng *chance, bool greedy)
 {
-    float logits[ENV_ACTIONS_MAX], value;
+    float logits[ENV_ACTIONS_MAX], values[POLICY_HEADS_MAX];
     struct policy_input in;
     const int A = policy_actions(policy);
 
     vecenv_input(games, &in);
-    policy_act(policy, &in, 1, state, logits, &value);
+    policy_act(policy, &in, 1, state, logits, values);
     softmax_log(logits, logits, 1, A);
     return greedy ? softmax_argmax(logits, A)
                   : softmax_sample(logits, A, rng_float(chance));

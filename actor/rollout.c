@@ -15,10 +15,11 @@ struct open_segment {
     uint16_t *caption, *count;
     uint8_t *action, *flags;
     float *logp, *value, *reward; // (T) value in reward units
+    float *intrinsic_value;       // (T), NULL with one value head
     float *state;                 // (H) before row 0
     uint16_t first_caption;
     uint8_t first_action, first_starts;
-    float bootstrap;
+    float bootstrap, intrinsic_bootstrap;
     int texts, episodes;
     struct segment_text *text;       // (2T+1)
     uint64_t *text_hash;             // (2T+1)
@@ -29,13 +30,13 @@ struct open_segment {
 
 struct rollout {
     struct rollout_plan plan;
-    int E, H, A, t;
+    int E, H, A, V, t; // V: value heads
     struct version version;
-    double mean, scale;
+    struct rollout_moments moments[POLICY_HEADS_MAX];
     struct open_segment *segments; // (E)
     struct rng *chance;            // (E) action sampling
     float *state;                  // (E,H) before the coming step
-    float *logits, *values;        // (E,A), (E)
+    float *logits, *values;        // (E,A), (E,V)
     uint8_t *actions;              // (E)
     struct vecenv_step *steps;     // (E)
     // The final observations of episodes that the limit cut, as a batch of their own.
@@ -47,7 +48,7 @@ struct rollout {
     int *final_env;
 };
 
-static void segment_alloc(struct open_segment *s, int T_, int H)
+static void segment_alloc(struct open_segment *s, int T_, int H, int V)
 {
     const size_t T = (size_t)T_, texts = 2 * T + 1;
 
@@ -61,6 +62,7 @@ static void segment_alloc(struct open_segment *s, int T_, int H)
     s->logp = mem_new(T, sizeof(float));
     s->value = mem_new(T, sizeof(float));
     s->reward = mem_new(T, sizeof(float));
+    s->intrinsic_value = V > 1 ? mem_new(T, sizeof(float)) : NULL;
     s->state = mem_new((size_t)H, sizeof(float));
     s->text = mem_new(texts, sizeof(*s->text));
     s->text_hash = mem_new(texts, sizeof(uint64_t));
@@ -71,10 +73,11 @@ static void segment_alloc(struct open_segment *s, int T_, int H)
 
 static void segment_release(struct open_segment *s)
 {
-    void *all[] = {s->chars,     s->colors,     s->stats,   s->caption,
-                   s->count,     s->action,     s->flags,   s->logp,
-                   s->value,     s->reward,     s->state,   s->text,
-                   s->text_hash, s->text_bytes, s->episode, s->cause};
+    void *all[] = {
+        s->intrinsic_value, s->chars,  s->colors, s->stats,     s->caption,
+        s->count,           s->action, s->flags,  s->logp,      s->value,
+        s->reward,          s->state,  s->text,   s->text_hash, s->text_bytes,
+        s->episode,         s->cause};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         mem_free(all[i]);
@@ -87,7 +90,7 @@ static void final_alloc(struct rollout *r)
 
     r->final_state = mem_new(E * H, sizeof(float));
     r->final_logits = mem_new(E * (size_t)r->A, sizeof(float));
-    r->final_values = mem_new(E, sizeof(float));
+    r->final_values = mem_new(E * (size_t)r->V, sizeof(float));
     r->final_chars = mem_new(E, SEGMENT_CELLS);
     r->final_colors = mem_new(E, SEGMENT_CELLS);
     r->final_prev = mem_new(E, 1);
@@ -108,19 +111,22 @@ struct rollout *rollout_new(const struct rollout_plan *plan)
     r->E = vecenv_count(plan->games);
     r->H = policy_state_floats(plan->policy);
     r->A = policy_actions(plan->policy);
-    r->scale = 1;
+    r->V = policy_heads(plan->policy);
+    for (int v = 0; v < r->V; v++) {
+        r->moments[v].scale = 1;
+    }
     const size_t E = (size_t)r->E;
     r->segments = mem_new(E, sizeof(*r->segments));
     r->chance = mem_new(E, sizeof(*r->chance));
     r->state = mem_new(E * (size_t)r->H, sizeof(float));
     r->logits = mem_new(E * (size_t)r->A, sizeof(float));
-    r->values = mem_new(E, sizeof(float));
+    r->values = mem_new(E * (size_t)r->V, sizeof(float));
     r->actions = mem_new(E, 1);
     r->steps = mem_new(E, sizeof(*r->steps));
     final_alloc(r);
     for (int e = 0; e < r->E; e++) {
         struct rng_stream s = plan->stream;
-        segment_alloc(&r->segments[e], plan->T, r->H);
+        segment_alloc(&r->segments[e], plan->T, r->H, r->V);
         s.role = RNG_ACTOR;
         s.env = (uint32_t)e;
         rng_init_stream(&r->chance[e], &s);
@@ -147,17 +153,18 @@ void rollout_free(struct rollout *r)
     mem_free(r);
 }
 
-void rollout_set_version(struct rollout *r, struct version version, double mean,
-                         double scale)
+void rollout_set_version(struct rollout *r, struct version version,
+                         const struct rollout_moments *moments)
 {
     r->version = version;
-    r->mean = mean;
-    r->scale = scale;
+    memcpy(r->moments, moments, sizeof(*moments) * (size_t)r->V);
 }
 
-static float in_reward_units(const struct rollout *r, float value)
+/* V of environment e, in reward units. */
+static float value_of(const struct rollout *r, const float *values, int e, int head)
 {
-    return (float)((double)value * r->scale + r->mean);
+    const float v = values[e * r->V + head];
+    return (float)((double)v * r->moments[head].scale + r->moments[head].mean);
 }
 
 /* The index of a caption in the segment's table; each distinct text stands there once. */
@@ -226,7 +233,10 @@ static void act(struct rollout *r)
                sizeof(int32_t) * SEGMENT_STATS);
         s->action[t] = (uint8_t)action;
         s->logp[t] = logp[action];
-        s->value[t] = in_reward_units(r, r->values[e]);
+        s->value[t] = value_of(r, r->values, e, 0);
+        if (r->V > 1) {
+            s->intrinsic_value[t] = value_of(r, r->values, e, 1);
+        }
         r->actions[e] = (uint8_t)action;
     }
 }
@@ -291,8 +301,11 @@ static void value_finals(struct rollout *r)
                r->final_values);
     for (int i = 0; i < n; i++) {
         struct open_segment *s = &r->segments[r->final_env[i]];
-        s->episode[s->episodes - 1].final_value =
-            in_reward_units(r, r->final_values[i]);
+        struct segment_episode *ended = &s->episode[s->episodes - 1];
+        ended->final_value = value_of(r, r->final_values, i, 0);
+        if (r->V > 1) {
+            ended->intrinsic_final_value = value_of(r, r->final_values, i, 1);
+        }
     }
 }
 
@@ -346,7 +359,10 @@ static void bootstrap(struct rollout *r)
     policy_act(r->plan.policy, &in, r->E, r->final_state, r->final_logits,
                r->final_values);
     for (int e = 0; e < r->E; e++) {
-        r->segments[e].bootstrap = in_reward_units(r, r->final_values[e]);
+        r->segments[e].bootstrap = value_of(r, r->final_values, e, 0);
+        if (r->V > 1) {
+            r->segments[e].intrinsic_bootstrap = value_of(r, r->final_values, e, 1);
+        }
     }
 }
 
@@ -405,6 +421,8 @@ void rollout_segment(struct rollout *r, int e, struct segment_fill *out)
         .first_action = s->first_action,
         .first_starts = s->first_starts,
         .bootstrap = s->bootstrap,
+        .intrinsic_value = s->intrinsic_value,
+        .intrinsic_bootstrap = s->intrinsic_bootstrap,
         .text = s->text,
         .episode = s->episode,
     };

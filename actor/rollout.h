@@ -20,10 +20,14 @@ struct rollout_plan {
 struct rollout *rollout_new(const struct rollout_plan *plan);
 void rollout_free(struct rollout *r); // NULL is fine
 
-/* Values leave the network normalised; V = value * scale + mean is in reward units. Only
- * between segments, with the weights they belong to. */
-void rollout_set_version(struct rollout *r, struct version version, double mean,
-                         double scale);
+/* Values leave the network normalised; V = value * scale + mean is in reward units. */
+struct rollout_moments {
+    double mean, scale;
+};
+
+/* One for each value head. Only between segments, with the weights they belong to. */
+void rollout_set_version(struct rollout *r, struct version version,
+                         const struct rollout_moments *moments);
 /* Drops what is open and starts new segments where the games stand. */
 void rollout_begin(struct rollout *r);
 /* One step of every environment. ST_OK: go on; ST_FULL: the segments are complete, see

@@ -85,10 +85,10 @@ static enum status run_settings(struct show_options *o)
     return ST_OK;
 }
 
-static enum status new_policy(const char *net, int actions, int rows,
+static enum status new_policy(const char *net, int actions, int heads, int rows,
                               struct policy **out)
 {
-    struct policy_shape shape = {.actions = actions, .value_heads = 1};
+    struct policy_shape shape = {.actions = actions, .value_heads = heads};
 
     (void)text_format(shape.net, sizeof(shape.net), "%s", net);
     return policy_new(&shape, rows, rows, false, out);
@@ -122,7 +122,7 @@ static enum status load_checkpoint(const struct show_options *o, int actions, in
                   m.actions, o->env, actions);
         return ST_INVALID;
     }
-    TRY(new_policy(m.net, m.actions, rows, &out->policy));
+    TRY(new_policy(m.net, m.actions, m.value_heads, rows, &out->policy));
     (void)text_format(path, sizeof(path), "%s/policy.bin", dir);
     TRY(snapshot_read(path, policy_params(out->policy), NULL, NULL, 0));
     policy_weights_changed(out->policy);
@@ -154,7 +154,7 @@ enum status tools_open_player(struct show_options *o, int rows,
     }
     struct rng rng;
     const struct rng_stream stream = {.seed = (uint64_t)o->seed, .role = RNG_INIT};
-    TRY(new_policy(o->net, actions, rows, &out->policy));
+    TRY(new_policy(o->net, actions, 1, rows, &out->policy));
     rng_init_stream(&rng, &stream);
     policy_init_weights(out->policy, &rng);
     policy_weights_changed(out->policy);

@@ -174,6 +174,7 @@ static void say_hello(struct feeder *f)
 {
     const struct frame_header h = header_of(f, FRAME_HELLO, f->next);
     const struct msg_hello m = {.host = bytes_text("feeder"),
+                                .value_heads = 1,
                                 .task = bytes_text(f->plan.task),
                                 .spec_digest = 1,
                                 .environments = f->plan.environments,

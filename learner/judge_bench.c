@@ -203,6 +203,7 @@ static enum status open_rank(struct bench *b)
         .spec = {.task = "chain", .actions = ACTIONS, .spec_digest = 1},
         .net = "cells",
         .segment_steps = STEPS,
+        .value_heads = 1,
         .state_floats = STATE,
         .goal = "treasure",
         .goal_digest = goal_digest,

@@ -172,6 +172,7 @@ static enum status open_intake(struct label *l)
                            .hosts = (const char(*)[64])l->host,
                            .net = o->net,
                            .segment_steps = (int)o->segment_steps,
+                           .value_heads = 1,
                            .seed = (uint64_t)o->seed,
                            .goal = l->goal.name,
                            .goal_digest = l->goal.digest,

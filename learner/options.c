@@ -126,6 +126,9 @@ struct option learner_option_table[] = {
      .choices = "cells|tiles",
      .help = "policy network",
      .group = "learning"},
+    ROW(value_heads, "value-heads", OPT_INT, "1", 1, 2,
+        "values that the critic predicts: 1, of all rewards; 2, of the game's and of "
+        "what is paid beside it"),
     OPT_ONE_OF(struct learner_options, loss, "loss", "ppo", "ppo|vtrace|oni",
                "policy loss: clipped ratio, plain V-trace, or the reference's of both"),
     ROW(segment_steps, "segment-steps", OPT_INT, "32", 8, 512,

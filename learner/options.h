@@ -21,7 +21,7 @@ struct learner_options {
     bool relabel;
     char net[OPTION_TEXT_MAX];
     char loss[OPTION_TEXT_MAX];
-    int64_t segment_steps, batch, micro_batch, seed, max_lag, passes;
+    int64_t segment_steps, batch, micro_batch, seed, max_lag, passes, value_heads;
     int64_t steps;  // env steps trained, total of the run directory; 0 = no bound
     double seconds; // likewise
     double lr, lr_end, entropy, grad_norm, gamma, value_coef, value_clip, ratio_clip;

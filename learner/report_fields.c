@@ -282,11 +282,16 @@ void report_add_training(struct metrics_row *m, const struct train *t)
     metrics_num(m, "rho_mean", ratio(s->rho, n));
     metrics_num(m, "ess", ratio(s->weight * s->weight, n * s->weight2));
     metrics_num(m, "adv_sigma", t->last.sigma);
-    metrics_num(m, "explained_variance", t->last.explained);
+    metrics_num(m, "explained_variance", t->last.explained[0]);
     metrics_num(m, "grad_norm", t->last.grad_norm);
     metrics_num(m, "lr", t->last.lr);
-    metrics_num(m, "value_mean", t->moments.mean);
-    metrics_num(m, "value_scale", t->moments.scale);
+    metrics_num(m, "value_mean", heads_moments(&t->heads, 0).mean);
+    metrics_num(m, "value_scale", heads_moments(&t->heads, 0).scale);
+    if (t->heads.count > 1) {
+        metrics_num(m, "explained_variance_int", t->last.explained[1]);
+        metrics_num(m, "value_mean_int", heads_moments(&t->heads, 1).mean);
+        metrics_num(m, "value_scale_int", heads_moments(&t->heads, 1).scale);
+    }
 }
 
 void report_add_rewards(struct metrics_row *m, const struct reward_sums *s)

@@ -26,19 +26,22 @@ static void path_in(const char *run_dir, const char *name, char path[PATH_MAX_])
 
 struct fixed {
     const char *name;
+    const char *unwritten; // what it was where run.json does not tell; NULL: anything
     char value[VALUE_MAX];
 };
-enum { FIXED = 7 };
+enum { FIXED = 8 };
 
 static void fixed_of(const struct learner_options *o, const char *goal, int ranks,
                      struct fixed f[FIXED])
 {
-    static const char *const names[FIXED] = {"env",  "net",  "segment-steps", "reward",
-                                             "goal", "seed", "ranks"};
+    static const char *const names[FIXED] = {"env",    "net",        "segment-steps",
+                                             "reward", "goal",       "seed",
+                                             "ranks",  "value-heads"};
     int i;
 
     for (i = 0; i < FIXED; i++) {
         f[i].name = names[i];
+        f[i].unwritten = NULL;
     }
     text_format(f[0].value, VALUE_MAX, "%s", o->env);
     text_format(f[1].value, VALUE_MAX, "%s", o->net);
@@ -47,13 +50,16 @@ static void fixed_of(const struct learner_options *o, const char *goal, int rank
     text_format(f[4].value, VALUE_MAX, "%s", goal);
     text_format(f[5].value, VALUE_MAX, "%" PRId64, o->seed);
     text_format(f[6].value, VALUE_MAX, "%d", ranks);
+    text_format(f[7].value, VALUE_MAX, "%" PRId64, o->value_heads);
+    f[7].unwritten = "1"; // runs from before there was a choice
 }
 
 static enum status check_fixed(const json_t *root, const struct fixed f[FIXED],
                                const char *run_dir)
 {
     for (int i = 0; i < FIXED; i++) {
-        const char *was = json_string_value(json_object_get(root, f[i].name));
+        const json_t *told = json_object_get(root, f[i].name);
+        const char *was = told != NULL ? json_string_value(told) : f[i].unwritten;
         if (was != NULL && strcmp(was, f[i].value) != 0) {
             LOG_ERROR("RUN-DIFFERS",
                       "%s of %s was %s and is now %s; it cannot change in a run, take "

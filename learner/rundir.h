@@ -18,7 +18,7 @@ struct rundir {
 };
 
 /* Makes or opens the directory, takes its lock, counts this start. ST_INVALID (logged):
- * env, net, segment-steps, reward, goal, seed or ranks differ from what the run was begun
+ * env, net, segment-steps, value-heads, reward, goal, seed or ranks differ from what the run was begun
  * with (both values named), or there is no --run-dir; ST_AGAIN (logged): another learner
  * has the lock; ST_CORRUPT, ST_IO (logged). */
 MUST_USE enum status rundir_open(const struct learner_options *o, const char *goal,

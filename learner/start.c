@@ -80,6 +80,8 @@ static enum status check_manifest(const struct learner *l)
     TRY(same_number("ranks", m->ranks, (uint64_t)ranks_count(l->ranks)));
     TRY(same_number("steps in a segment", (uint64_t)m->segment_steps,
                     (uint64_t)l->options.segment_steps));
+    TRY(same_number("value heads", (uint64_t)m->value_heads,
+                    (uint64_t)l->options.value_heads));
     if (strcmp(m->net, l->options.net) != 0 || strcmp(m->task, l->options.env) != 0) {
         LOG_ERROR("RUN-DIFFERS",
                   "the checkpoint is of network %s on %s, now asked for are %s on %s",
@@ -216,19 +218,20 @@ static enum status open_stores(struct learner *l)
 static enum status open_training(struct learner *l)
 {
     const struct learner_options *o = &l->options;
-    struct train_plan plan = {.options = o,
-                              .ranks = l->ranks,
-                              .rings = l->rings,
-                              .replay = l->replay,
-                              .clock = l->clock,
-                              .shape = {.actions = l->spec.actions, .value_heads = 1},
-                              .goal = bytes_of(l->goal.text, l->goal.len),
-                              .run = l->plan.dir.run,
-                              .spec_digest = l->spec.spec_digest,
-                              .start = l->plan.dir.start,
-                              .seconds_before = l->plan.dir.seconds,
-                              .outside = report_read_outside,
-                              .outside_ctx = l->io_report};
+    struct train_plan plan = {
+        .options = o,
+        .ranks = l->ranks,
+        .rings = l->rings,
+        .replay = l->replay,
+        .clock = l->clock,
+        .shape = {.actions = l->spec.actions, .value_heads = (int)o->value_heads},
+        .goal = bytes_of(l->goal.text, l->goal.len),
+        .run = l->plan.dir.run,
+        .spec_digest = l->spec.spec_digest,
+        .start = l->plan.dir.start,
+        .seconds_before = l->plan.dir.seconds,
+        .outside = report_read_outside,
+        .outside_ctx = l->io_report};
 
     text_format(plan.shape.net, sizeof(plan.shape.net), "%s", o->net);
     mat_set_threads((int)o->threads);
@@ -270,6 +273,7 @@ static enum status open_intake(struct learner *l)
         .spec = l->spec,
         .net = l->options.net,
         .segment_steps = (int)l->options.segment_steps,
+        .value_heads = (int)l->options.value_heads,
         .state_floats = policy_state_floats(l->train.policy),
         .seed = (uint64_t)l->options.seed,
         .count_key = strcmp(l->options.count_key, "exact") == 0 ? 0 : 1,

@@ -68,20 +68,22 @@ static json_t *manifest_json(const struct checkpoint_manifest *m, json_t *files)
     for (uint32_t r = 0; r < m->ranks; r++) {
         json_array_append_new(cursors, json_integer((json_int_t)m->cursor[r]));
     }
-    return json_pack(
-        "{s:i, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:s, s:s, s:i, s:i, s:o, s:o}",
-        "format", FORMAT, "run", hex_json(m->run), "update", (json_int_t)m->update,
-        "env_steps", (json_int_t)m->env_steps, "ranks", (json_int_t)m->ranks, "start",
-        (json_int_t)m->start, "cursors", cursors, "ledger_serial",
-        (json_int_t)m->ledger_serial, "policy_digest", hex_json(m->policy_digest),
-        "net", m->net, "task", m->task, "actions", m->actions, "segment_steps",
-        m->segment_steps, "spec_digest", hex_json(m->spec_digest), "files", files);
+    return json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:s, s:s, s:i, "
+                     "s:i, s:i, s:o, s:o}",
+                     "format", FORMAT, "run", hex_json(m->run), "update",
+                     (json_int_t)m->update, "env_steps", (json_int_t)m->env_steps,
+                     "ranks", (json_int_t)m->ranks, "start", (json_int_t)m->start,
+                     "cursors", cursors, "ledger_serial", (json_int_t)m->ledger_serial,
+                     "policy_digest", hex_json(m->policy_digest), "net", m->net, "task",
+                     m->task, "actions", m->actions, "segment_steps", m->segment_steps,
+                     "value_heads", m->value_heads, "spec_digest",
+                     hex_json(m->spec_digest), "files", files);
 }
 
 /* NULL, or what is wrong. */
 static const char *manifest_read(const json_t *o, struct checkpoint_manifest *m)
 {
-    uint64_t format, ranks, start, actions, steps;
+    uint64_t format, ranks, start, actions, steps, heads = 1;
     const json_t *cursors = json_object_get(o, "cursors");
 
     if (!int_read(o, "format", &format) || format != FORMAT) {
@@ -95,7 +97,9 @@ static const char *manifest_read(const json_t *o, struct checkpoint_manifest *m)
         !text_read(o, "net", m->net, sizeof(m->net)) ||
         !text_read(o, "task", m->task, sizeof(m->task)) ||
         !int_read(o, "actions", &actions) || !int_read(o, "segment_steps", &steps) ||
-        !hex_read(o, "spec_digest", &m->spec_digest)) {
+        !hex_read(o, "spec_digest", &m->spec_digest) ||
+        (json_object_get(o, "value_heads") != NULL &&
+         !int_read(o, "value_heads", &heads))) {
         return "its manifest lacks a field";
     }
     if (ranks < 1 || ranks > CHECKPOINT_RANKS_MAX ||
@@ -109,6 +113,7 @@ static const char *manifest_read(const json_t *o, struct checkpoint_manifest *m)
     m->start = (uint32_t)start;
     m->actions = (int)actions;
     m->segment_steps = (int)steps;
+    m->value_heads = (int)heads;
     return NULL;
 }
 

@@ -23,6 +23,7 @@ struct checkpoint_manifest {
     uint64_t policy_digest;                // of names and shapes
     char net[16], task[64];
     int actions, segment_steps;
+    int value_heads; // 1 where an older manifest does not tell
     uint64_t spec_digest;
 };
 

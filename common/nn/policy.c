@@ -136,8 +136,9 @@ static enum status check_shape(const struct policy_shape *s,
         LOG_ERROR("POLICY-ACTIONS", "a policy has 2 to 64 actions, not %d", s->actions);
         return ST_INVALID;
     }
-    if (s->value_heads != 1) {
-        LOG_ERROR("POLICY-HEADS", "a policy has 1 value head, not %d", s->value_heads);
+    if (s->value_heads < 1 || s->value_heads > POLICY_HEADS_MAX) {
+        LOG_ERROR("POLICY-HEADS", "a policy has 1 or 2 value heads, not %d",
+                  s->value_heads);
         return ST_INVALID;
     }
     return ST_OK;
@@ -166,6 +167,7 @@ enum status policy_new(const struct policy_shape *shape, int max_rows,
 
     struct policy *p = mem_new(1, sizeof *p);
     const int A = shape->actions, H = kind->hidden, IN = kind->width;
+    const int V = shape->value_heads;
     p->kind = kind;
     p->shape = *shape;
     p->max_rows = max_rows;
@@ -176,8 +178,8 @@ enum status policy_new(const struct policy_shape *shape, int max_rows,
     gru_declare(&p->gru, &p->params, IN, H);
     p->policy_w = params_declare(&p->params, "policy.w", A, p->F);
     p->policy_b = params_declare(&p->params, "policy.b", 1, A);
-    p->value_w = params_declare(&p->params, "value.w", 1, p->F);
-    p->value_b = params_declare(&p->params, "value.b", 1, 1);
+    p->value_w = params_declare(&p->params, "value.w", V, p->F);
+    p->value_b = params_declare(&p->params, "value.b", 1, V);
     params_alloc(&p->params, train);
     p->digest = digest_of(p);
 
@@ -187,7 +189,7 @@ enum status policy_new(const struct policy_shape *shape, int max_rows,
     p->h = floats(max_rows, H);
     p->feat = kind->skip ? floats(max_rows, p->F) : NULL;
     p->logits = floats(max_rows, A);
-    p->values = floats(max_rows, 1);
+    p->values = floats(max_rows, V);
     if (train) {
         p->dx = floats(max_rows, IN);
         p->dh = floats(max_rows, H);
@@ -237,6 +239,11 @@ int policy_state_floats(const struct policy *p)
 int policy_actions(const struct policy *p)
 {
     return p->shape.actions;
+}
+
+int policy_heads(const struct policy *p)
+{
+    return p->shape.value_heads;
 }
 
 uint64_t policy_digest(const struct policy *p)
@@ -310,7 +317,7 @@ void policy_forward_seq(struct policy *p, const struct policy_input *in, int T, 
 
 void policy_backward_seq(struct policy *p, const float *dlogits, const float *dvalues)
 {
-    const int N = p->T * p->B, F = p->F;
+    const int N = p->T * p->B, F = p->F, V = p->shape.value_heads;
     const size_t H = (size_t)p->gru.H, IN = (size_t)p->gru.IN;
     const float *feat = p->kind->skip ? p->feat : p->h;
     CHECK(p->train && N > 0); // after forward_seq, once each
@@ -318,11 +325,13 @@ void policy_backward_seq(struct policy *p, const float *dlogits, const float *dv
 
     linear_backward(p->dfeat, dlogits, feat, p->policy_w, p->policy_b, N);
     linear_backward(NULL, dvalues, feat, p->value_w, p->value_b, N);
-    for (size_t n = 0; n < (size_t)N; n++) { // dfeat += dv w: an outer product
-        float *restrict d = p->dfeat + n * (size_t)F;
-        const float *restrict w = p->value_w->w;
+    for (size_t i = 0; i < (size_t)N * (size_t)V;
+         i++) { // dfeat += dv w: outer products
+        float *restrict d = p->dfeat + i / (size_t)V * (size_t)F;
+        const float *restrict w = p->value_w->w + i % (size_t)V * (size_t)F;
+        const float dv = dvalues[i];
         for (int f = 0; f < F; f++) {
-            d[f] += dvalues[n] * w[f];
+            d[f] += dv * w[f];
         }
     }
     const float *dh = p->dfeat;
@@ -343,15 +352,16 @@ void policy_backward_seq(struct policy *p, const float *dlogits, const float *dv
     p->kind->backward(p->encoder, p->dx, &p->in, N);
 }
 
-void policy_rescale_values(struct policy *p, double m_old, double s_old, double m_new,
-                           double s_new)
+void policy_rescale_values(struct policy *p, int head, double m_old, double s_old,
+                           double m_new, double s_new)
 {
-    CHECK(s_old > 0 && s_new > 0);
+    CHECK(head >= 0 && head < p->shape.value_heads && s_old > 0 && s_new > 0);
     const double ratio = s_old / s_new;
+    float *w = p->value_w->w + (size_t)head * (size_t)p->F;
     for (int i = 0; i < p->F; i++) {
-        p->value_w->w[i] = (float)((double)p->value_w->w[i] * ratio);
+        w[i] = (float)((double)w[i] * ratio);
     }
-    double b = (double)p->value_b->w[0];
-    p->value_b->w[0] = (float)((b * s_old + m_old - m_new) / s_new);
+    double b = (double)p->value_b->w[head];
+    p->value_b->w[head] = (float)((b * s_old + m_old - m_new) / s_new);
     policy_weights_changed(p);
 }

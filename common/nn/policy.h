@@ -23,6 +23,7 @@ enum {
     POLICY_HERO = 6, // the hero's row and column in the crop
     POLICY_STATS = 27,
     POLICY_NO_ACTION = 255, // "previous action" at the start of an episode
+    POLICY_HEADS_MAX = 2,   // value heads
     // room for captions that a segment's table holds but no row of the call names
     POLICY_CAPTIONS_PER_ROW = 2
 };
@@ -30,7 +31,7 @@ enum {
 struct policy_shape {
     char net[16];    // "cells" or "tiles"
     int actions;     // 2..64
-    int value_heads; // 1
+    int value_heads; // 1..POLICY_HEADS_MAX
 };
 
 /* N rows of what the network sees; a sequence batch is time-major, row = t * B + b.
@@ -48,7 +49,7 @@ struct policy_input {
 
 struct policy;
 
-/* ST_INVALID (logged): no such net, actions out of range. max_rows = most rows in one
+/* ST_INVALID (logged): no such net, actions or heads out of range. max_rows = most rows in one
  * call (actor: its environments; learner: T * B); max_sequences = B (actor: same as
  * rows). train: allocate gradients and activations for backward. */
 MUST_USE enum status policy_new(const struct policy_shape *shape, int max_rows,
@@ -61,6 +62,7 @@ void policy_init_weights(struct policy *p, struct rng *rng);
 struct params *policy_params(struct policy *p);  // borrowed, lives as long as p
 int policy_state_floats(const struct policy *p); // H
 int policy_actions(const struct policy *p);
+int policy_heads(const struct policy *p); // value heads
 /* A digest of the shape and of every parameter's name and size: two policies with the
  * same digest can exchange flat arrays. */
 uint64_t policy_digest(const struct policy *p);
@@ -70,13 +72,13 @@ uint64_t policy_digest(const struct policy *p);
 void policy_weights_changed(struct policy *p);
 
 /* One step of N environments. state (N,H) is read and overwritten with the next state;
- * logits (N,actions) unnormalised, values (N) in normalised units. */
+ * logits (N,actions) unnormalised, values (N,heads) in normalised units. */
 void policy_act(struct policy *p, const struct policy_input *in, int N, float *state,
                 float *logits, float *values);
 
 /* B sequences of T steps. state0 (B,H): the state before step 0. starts (T*B): 1 where an
  * episode begins at that row, i.e. the state is zeroed before it. Fills logits
- * (T*B,actions) and values (T*B), owned by p, valid until the next call. */
+ * (T*B,actions) and values (T*B,heads), owned by p, valid until the next call. */
 void policy_forward_seq(struct policy *p, const struct policy_input *in, int T, int B,
                         const float *state0, const uint8_t *starts,
                         const float **logits, const float **values);
@@ -84,10 +86,10 @@ void policy_forward_seq(struct policy *p, const struct policy_input *in, int T, 
  * forward_seq into the gradients. No gradient flows into state0 or across a start. */
 void policy_backward_seq(struct policy *p, const float *dlogits, const float *dvalues);
 
-/* PopArt (van Hasselt et al. 2016, eq. 9): rescales the value head so that
+/* PopArt (van Hasselt et al. 2016, eq. 9): rescales a value head, 0..heads-1, so that
  * v_old * s_old + m_old == v_new * s_new + m_new on every input. Calls
  * policy_weights_changed. Adam's moments are left as they are. */
-void policy_rescale_values(struct policy *p, double m_old, double s_old, double m_new,
-                           double s_new);
+void policy_rescale_values(struct policy *p, int head, double m_old, double s_old,
+                           double m_new, double s_new);
 
 #endif

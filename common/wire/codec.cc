@@ -96,7 +96,8 @@ extern "C" struct bytes codec_encode_segment(struct codec *c,
         c->offsets[i] =
             w::CreateEpisode(b, SCHEMA, e.row, e.next_caption, e.final_value,
                              e.episode_return, e.length, e.depth, e.gold, e.experience,
-                             e.scout, e.achievements, e.score, e.seed, e.success, cause)
+                             e.scout, e.achievements, e.score, e.seed, e.success, cause,
+                             e.intrinsic_final_value)
                 .Union();
     }
     const auto episodes = put_list<w::Episode>(c, s->episodes);
@@ -109,6 +110,8 @@ extern "C" struct bytes codec_encode_segment(struct codec *c,
     const auto texts = put_list<w::Text>(c, s->texts);
     const auto state = put_array(b, s->state, static_cast<size_t>(s->state_floats));
     const auto flags = b.CreateVector(s->flags, T);
+    const auto intrinsic =
+        put_array(b, s->intrinsic_value, s->intrinsic_value != nullptr ? T : 0);
     const auto reward = b.CreateVector(s->reward, T);
     const auto value = b.CreateVector(s->value, T);
     const auto logp = b.CreateVector(s->logp, T);
@@ -123,7 +126,8 @@ extern "C" struct bytes codec_encode_segment(struct codec *c,
                       b, SCHEMA, s->env, s->version.start, s->version.update, s->seed,
                       static_cast<uint16_t>(s->T), chars, colors, stats, caption, count,
                       action, logp, value, reward, flags, state, s->first_caption,
-                      s->first_action, s->first_starts, s->bootstrap, texts, episodes));
+                      s->first_action, s->first_starts, s->bootstrap, texts, episodes,
+                      intrinsic, s->intrinsic_bootstrap));
 }
 
 extern "C" struct bytes codec_encode_hello(struct codec *c,
@@ -136,7 +140,7 @@ extern "C" struct bytes codec_encode_hello(struct codec *c,
     return finish(c, h, FRAME_HELLO,
                   w::CreateHello(b, SCHEMA, host, task, m->spec_digest, m->environments,
                                  m->actions, m->truth, m->wanted_id, m->pid, m->nonce,
-                                 m->first_unacked));
+                                 m->first_unacked, m->value_heads));
 }
 
 extern "C" struct bytes codec_encode_welcome(struct codec *c,
@@ -146,11 +150,11 @@ extern "C" struct bytes codec_encode_welcome(struct codec *c,
     fb::FlatBufferBuilder &b = begin(c);
     const auto endpoint = put_text(b, m->endpoint), net = put_text(b, m->net);
 
-    return finish(c, h, FRAME_WELCOME,
-                  w::CreateWelcome(b, SCHEMA, endpoint, m->rank, m->segment_steps, net,
-                                   m->seed, m->window, m->next_seq, m->newest.start,
-                                   m->newest.update,
-                                   static_cast<w::CountKey>(m->count_key)));
+    return finish(
+        c, h, FRAME_WELCOME,
+        w::CreateWelcome(b, SCHEMA, endpoint, m->rank, m->segment_steps, net, m->seed,
+                         m->window, m->next_seq, m->newest.start, m->newest.update,
+                         static_cast<w::CountKey>(m->count_key), m->value_heads));
 }
 
 extern "C" struct bytes codec_encode_refuse(struct codec *c,
@@ -184,7 +188,7 @@ extern "C" struct bytes codec_encode_weights(struct codec *c,
     return finish(c, h, FRAME_WEIGHTS,
                   w::CreateWeights(b, SCHEMA, m->version.start, m->version.update,
                                    m->policy_digest, m->env_steps, m->mean, m->scale,
-                                   weights));
+                                   weights, m->intrinsic_mean, m->intrinsic_scale));
 }
 
 extern "C" struct bytes codec_encode_judge_hello(struct codec *c,

@@ -26,7 +26,7 @@ const char *codec_reason(const struct codec *c);
 
 /* What decode_segment holds a segment to, beside its own consistency. 0 = any. */
 struct codec_limits {
-    int T, state_floats, actions;
+    int T, state_floats, actions, value_heads;
 };
 
 struct bytes codec_encode_segment(struct codec *c, const struct segment_fill *s);

@@ -50,6 +50,8 @@ static const char *limits_fault(const struct segment_view *v,
     NEED(l->T == 0 || v->T == l->T, "steps: not this run's segment length");
     NEED(l->state_floats == 0 || v->state_floats == l->state_floats,
          "state: not this network's length");
+    NEED(l->value_heads == 0 || (v->intrinsic_value != NULL) == (l->value_heads == 2),
+         "intrinsic_value: not this run's number of value heads");
     return NULL;
 }
 
@@ -75,6 +77,8 @@ static const char *rows_fault(const struct segment_view *v, int actions)
     NEED(all_finite(v->logp, (size_t)v->T), "logp: not finite");
     NEED(all_finite(v->value, (size_t)v->T), "value: not finite");
     NEED(all_finite(v->reward, (size_t)v->T), "reward: not finite");
+    NEED(v->intrinsic_value == NULL || all_finite(v->intrinsic_value, (size_t)v->T),
+         "intrinsic_value: not finite");
     NEED(ended == v->episodes, "episode: not one for each row with a flag");
     return NULL;
 }
@@ -88,6 +92,7 @@ static const char *start_fault(const struct segment_view *v, int actions)
          "first_action: out of range");
     NEED(v->first_starts <= 1, "first_starts: out of range");
     NEED(isfinite(v->bootstrap), "bootstrap: not finite");
+    NEED(isfinite(v->intrinsic_bootstrap), "intrinsic_bootstrap: not finite");
     for (int i = 0; v->first_starts == 1 && i < v->state_floats; i++) {
         NEED(v->state[i] == 0, "state: not zero where an episode begins");
     }
@@ -118,6 +123,7 @@ static const char *episodes_fault(const struct segment_view *v)
         last = e.row;
         NEED(e.next_caption < v->texts, "next_caption: index out of range");
         NEED(isfinite(e.final_value), "final_value: not finite");
+        NEED(isfinite(e.intrinsic_final_value), "intrinsic_final_value: not finite");
         NEED(isfinite(e.episode_return), "episode_return: not finite");
         NEED(isfinite(e.score), "score: not finite");
         NEED(e.length >= 1, "length: below 1");
@@ -148,6 +154,7 @@ const char *codec_check_hello(const struct msg_hello *m)
          "environments: out of range");
     NEED(m->actions >= 1 && m->actions <= SEGMENT_NO_ACTION, "actions: out of range");
     NEED(m->wanted_id >= -1, "wanted_id: out of range");
+    NEED(m->value_heads >= 1, "value_heads: is 0");
     return NULL;
 }
 
@@ -158,6 +165,8 @@ const char *codec_check_welcome(const struct msg_welcome *m)
          "segment_steps: out of range");
     NEED(length_in(m->net, 1, NAME_MOST), "net: not 1 to 255 bytes");
     NEED(m->count_key <= 1, "count_key: out of range");
+    NEED(m->value_heads >= 1 && m->value_heads <= SEGMENT_HEADS_MAX,
+         "value_heads: out of range");
     return NULL;
 }
 
@@ -178,6 +187,9 @@ const char *codec_check_weights(const struct msg_weights *m)
     NEED(m->version.start >= 1, "start: is 0");
     NEED(isfinite(m->mean), "mean: not finite");
     NEED(isfinite(m->scale) && m->scale > 0, "scale: not above 0");
+    NEED(isfinite(m->intrinsic_mean), "intrinsic_mean: not finite");
+    NEED(isfinite(m->intrinsic_scale) && m->intrinsic_scale > 0,
+         "intrinsic_scale: not above 0");
     NEED(m->floats >= 1, "weights: none");
     NEED(all_finite(m->weights, m->floats), "weights: not finite");
     return NULL;

@@ -145,6 +145,9 @@ static const char *segment_shape_fault(const w::Segment *s)
             return row.fault;
         }
     }
+    if (s->intrinsic_value() != nullptr && size_of(s->intrinsic_value()) != T) {
+        return "intrinsic_value: length is not T";
+    }
     if (size_of(s->state()) > SEGMENT_STATE_MAX) {
         return "state: too long";
     }
@@ -178,6 +181,8 @@ static void fill_view(const w::Segment *s, struct segment_view *v)
     v->first_action = s->first_action();
     v->first_starts = s->first_starts();
     v->bootstrap = s->bootstrap();
+    v->intrinsic_value = data_of(s->intrinsic_value());
+    v->intrinsic_bootstrap = s->intrinsic_bootstrap();
     v->impl = s;
 }
 
@@ -215,10 +220,21 @@ extern "C" struct segment_episode segment_view_episode(const struct segment_view
     const w::Episode *e = static_cast<const w::Segment *>(v->impl)->episode()->Get(
         static_cast<fb::uoffset_t>(i));
 
-    return {e->row(),     e->next_caption(),   e->final_value(), e->episode_return(),
-            e->length(),  e->depth(),          e->gold(),        e->experience(),
-            e->scout(),   e->achievements(),   e->score(),       e->seed(),
-            e->success(), get_text(e->cause())};
+    return {e->row(),
+            e->next_caption(),
+            e->final_value(),
+            e->episode_return(),
+            e->length(),
+            e->depth(),
+            e->gold(),
+            e->experience(),
+            e->scout(),
+            e->achievements(),
+            e->score(),
+            e->seed(),
+            e->success(),
+            get_text(e->cause()),
+            e->intrinsic_final_value()};
 }
 
 extern "C" enum status codec_decode_hello(struct codec *c, struct bytes frame,
@@ -231,7 +247,7 @@ extern "C" enum status codec_decode_hello(struct codec *c, struct bytes frame,
     const struct msg_hello x = {
         get_text(m->host()), get_text(m->task()), m->spec_digest(), m->environments(),
         m->actions(),        m->truth(),          m->wanted_id(),   m->pid(),
-        m->nonce(),          m->first_unacked()};
+        m->nonce(),          m->first_unacked(),  m->value_heads()};
     TRY(checked(c, codec_check_hello(&x)));
     *out = x;
     return ST_OK;
@@ -252,7 +268,8 @@ extern "C" enum status codec_decode_welcome(struct codec *c, struct bytes frame,
                                   m->window(),
                                   m->next_seq(),
                                   {m->start(), m->update()},
-                                  static_cast<uint8_t>(m->count_key())};
+                                  static_cast<uint8_t>(m->count_key()),
+                                  m->value_heads()};
     TRY(checked(c, codec_check_welcome(&x)));
     *out = x;
     return ST_OK;
@@ -300,7 +317,9 @@ extern "C" enum status codec_decode_weights(struct codec *c, struct bytes frame,
                                   m->mean(),
                                   m->scale(),
                                   data_of(m->weights()),
-                                  static_cast<uint64_t>(size_of(m->weights()))};
+                                  static_cast<uint64_t>(size_of(m->weights())),
+                                  m->intrinsic_mean(),
+                                  m->intrinsic_scale()};
     TRY(checked(c, codec_check_weights(&x)));
     *out = x;
     return ST_OK;

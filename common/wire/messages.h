@@ -23,6 +23,7 @@ struct msg_hello {
     uint64_t pid;           // with host: tells two live processes apart
     uint64_t nonce;         // drawn at start: the same process asks again with the same
     uint64_t first_unacked; // 0 = nothing produced yet
+    uint8_t value_heads;    // the most that its policies may have; 1 from older builds
 };
 
 /* WELCOME: header has run, actor (1..), incarnation (1..). seq = window. */
@@ -36,6 +37,7 @@ struct msg_welcome {
     uint64_t next_seq; // first sequence that the rank has not taken
     struct version newest;
     uint8_t count_key; // how N_ep counts captions: 0 exact, 1 digits masked
+    uint8_t value_heads;
 };
 
 struct msg_refuse {
@@ -73,6 +75,7 @@ struct msg_weights {
     double mean, scale;
     const float *weights; // (floats)
     uint64_t floats;
+    double intrinsic_mean, intrinsic_scale; // of the second value head; else 0 and 1
 };
 
 #endif

@@ -19,6 +19,7 @@ enum {
     SEGMENT_STATE_MAX = 1024,
     SEGMENT_TEXT_MAX = 255,
     SEGMENT_NO_ACTION = 255,
+    SEGMENT_HEADS_MAX = 2,  // value heads of the policy that acted
     SEGMENT_TERMINATED = 1, // flags
     SEGMENT_TRUNCATED = 2
 };
@@ -48,7 +49,8 @@ struct segment_episode {
     float score;
     uint64_t seed;
     uint8_t success;
-    struct bytes cause; // ≤ 23 bytes
+    struct bytes cause;          // ≤ 23 bytes
+    float intrinsic_final_value; // 0 with one value head
 };
 
 struct segment_view {
@@ -72,7 +74,11 @@ struct segment_view {
     uint8_t first_action;    // action before row 0, or SEGMENT_NO_ACTION
     uint8_t first_starts;    // 1: row 0 begins an episode (its state is zero)
     float bootstrap;         // V(observation after the last row), acting version
-    const void *impl;        // for segment_view_text / _episode
+    // With two value heads what is above is of the environment's reward, and these of the
+    // intrinsic one: (T), NULL with one head.
+    const float *intrinsic_value;
+    float intrinsic_bootstrap;
+    const void *impl; // for segment_view_text / _episode
 };
 
 /* Entry i of the string table / list of ended episodes. i is checked (CHECK). */
@@ -96,6 +102,8 @@ struct segment_fill {
     uint16_t first_caption;
     uint8_t first_action, first_starts;
     float bootstrap;
+    const float *intrinsic_value; // NULL with one value head
+    float intrinsic_bootstrap;
     const struct segment_text *text;       // (texts)
     const struct segment_episode *episode; // (episodes)
 };

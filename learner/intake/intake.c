@@ -101,7 +101,8 @@ enum status intake_open(const struct io_plan *plan, struct post *post,
                           .top = plan->cursor,
                           .limits = {.T = plan->segment_steps,
                                      .state_floats = plan->state_floats,
-                                     .actions = plan->spec.actions}};
+                                     .actions = plan->spec.actions,
+                                     .value_heads = plan->value_heads}};
     in->owner = mem_new(in->owners, sizeof(*in->owner));
     // A store that was lost must not give numbers that the checkpoint counts already.
     replay_start_after(plan->replay, plan->cursor);

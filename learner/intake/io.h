@@ -79,7 +79,7 @@ struct io_plan {
     const char (*hosts)[64];                   // (ranks)
     struct io_spec spec;
     const char *net;
-    int segment_steps, state_floats;
+    int segment_steps, state_floats, value_heads;
     uint64_t seed;
     uint8_t count_key; // 0 exact, 1 digits masked
     const char *goal;  // name; rank 0

@@ -236,35 +236,6 @@ void members_set_dirty(struct members *s, struct member *m)
     m->dirty = s->any_dirty = true;
 }
 
-/* What the run and the actor must agree on. False: refused for good. */
-static bool fits_run(struct members *s, const struct bus_peer *peer,
-                     const struct frame_header *h, const struct msg_hello *m)
-{
-    const struct io_spec *spec = &s->plan->spec;
-
-    if (h->run != 0 && h->run != s->plan->run) {
-        // Not for good: another run took the port, and the actor's own may come back.
-        post_refuse(s->post, peer, false,
-                    "this is run %016" PRIx64 ", the actor belongs to run %016" PRIx64,
-                    s->plan->run, h->run);
-    } else if (!bytes_equal(m->task, bytes_text(spec->task))) {
-        post_refuse(s->post, peer, true, "this run plays %s, the actor %.*s",
-                    spec->task, (int)m->task.len, (const char *)m->task.data);
-    } else if ((int)m->actions != spec->actions ||
-               m->spec_digest != spec->spec_digest) {
-        post_refuse(s->post, peer, true,
-                    "%s has %d actions and digest %016" PRIx64
-                    " in this run, %u and %016" PRIx64
-                    " in the actor: start it from the same build",
-                    spec->task, spec->actions, spec->spec_digest, m->actions,
-                    m->spec_digest);
-    } else {
-        return true;
-    }
-    s->refusals++;
-    return false;
-}
-
 static int same_process(const struct members *s, const struct msg_hello *m)
 {
     for (int i = 0; i < s->count; i++) {
@@ -386,7 +357,11 @@ void members_on_hello(struct members *s, const struct bus_peer *peer,
         post_bare(s->post, peer, FRAME_STOP, h->actor, h->incarnation);
         return;
     }
-    if (!fits_run(s, peer, h, &msg) || !is_possible(s, peer, h, &msg)) {
+    if (!vetting_fits_run(s->plan, s->post, peer, h, &msg)) {
+        s->refusals++;
+        return;
+    }
+    if (!is_possible(s, peer, h, &msg)) {
         return;
     }
     const bool named = h->actor != 0 && h->incarnation != 0;
@@ -475,7 +450,8 @@ static void send_welcome(struct members *s, struct member *m, struct version new
                                   .window = m->window,
                                   .next_seq = m->row.next_seq,
                                   .newest = newest,
-                                  .count_key = p->count_key};
+                                  .count_key = p->count_key,
+                                  .value_heads = (uint8_t)p->value_heads};
 
     m->welcome = false;
     if (post_send(s->post, &m->peer, codec_encode_welcome(s->post->codec, &h, &w))) {

@@ -1,5 +1,7 @@
 #include "learner/intake/vetting.h"
 
+#include <inttypes.h>
+
 #include "common/base/file.h"
 #include "common/base/text.h"
 #include "common/wire/seqfile.h"
@@ -63,4 +65,38 @@ bool vetting_believes(const char *run_dir, uint64_t run, uint32_t actor,
         return first_unacked <= s.produced;
     }
     return first_unacked <= unseen_most;
+}
+
+bool vetting_fits_run(const struct io_plan *plan, struct post *post,
+                      const struct bus_peer *peer, const struct frame_header *h,
+                      const struct msg_hello *m)
+{
+    const struct io_spec *spec = &plan->spec;
+
+    if (h->run != 0 && h->run != plan->run) {
+        // Not for good: another run took the port, and the actor's own may come back.
+        post_refuse(post, peer, false,
+                    "this is run %016" PRIx64 ", the actor belongs to run %016" PRIx64,
+                    plan->run, h->run);
+    } else if (!bytes_equal(m->task, bytes_text(spec->task))) {
+        post_refuse(post, peer, true, "this run plays %s, the actor %.*s", spec->task,
+                    (int)m->task.len, (const char *)m->task.data);
+    } else if ((int)m->actions != spec->actions ||
+               m->spec_digest != spec->spec_digest) {
+        post_refuse(post, peer, true,
+                    "%s has %d actions and digest %016" PRIx64
+                    " in this run, %u and %016" PRIx64
+                    " in the actor: start it from the same build",
+                    spec->task, spec->actions, spec->spec_digest, m->actions,
+                    m->spec_digest);
+    } else if ((int)m->value_heads < plan->value_heads) {
+        post_refuse(
+            post, peer, true,
+            "this run's policy has %d value heads, the actor knows %u: start it "
+            "from the same build",
+            plan->value_heads, m->value_heads);
+    } else {
+        return true;
+    }
+    return false;
 }

@@ -26,4 +26,10 @@ int vetting_pick(const struct member *list, int count, uint32_t rank,
 bool vetting_believes(const char *run_dir, uint64_t run, uint32_t actor,
                       uint32_t incarnation, uint64_t first_unacked);
 
+/* What the run and the actor must agree on: task, build, value heads. False: refused, for
+ * good but where only the run is another. */
+bool vetting_fits_run(const struct io_plan *plan, struct post *post,
+                      const struct bus_peer *peer, const struct frame_header *h,
+                      const struct msg_hello *m);
+
 #endif

@@ -184,8 +184,9 @@ static void meet(struct reward *r, struct reward_sums *sums,
     }
 }
 
-void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
-                  const struct reward_rows *in, uint64_t update)
+void reward_apply_apart(struct reward *r, float *reward, float *intrinsic,
+                        struct reward_sums *sums, const struct reward_rows *in,
+                        uint64_t update)
 {
     const struct reward_options *o = &r->options;
     const float a_ext = (float)o->a_ext, a_int = (float)o->a_int;
@@ -209,7 +210,12 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
         const float in_ = by_row                   ? a_int * r->score[row]
                           : in->text[text].len > 0 ? a_int * r->score[text] * often
                                                    : 0.0F;
-        reward[row] = ext + in_;
+        if (intrinsic == reward) {
+            reward[row] = ext + in_;
+        } else {
+            reward[row] = ext;
+            intrinsic[row] = in_;
+        }
         if (in->replayed != NULL && in->replayed[row] != 0) {
             continue;
         }
@@ -224,4 +230,10 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
     if (r->fitting.version > 0) {
         sums->model_lag[reward_age_bin(update - r->fitting.published)] += sums->rows;
     }
+}
+
+void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
+                  const struct reward_rows *in, uint64_t update)
+{
+    reward_apply_apart(r, reward, reward, sums, in, update);
 }

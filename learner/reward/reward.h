@@ -68,6 +68,7 @@ struct reward_kind {
     bool needs_visits; // the table's visits must be exact over all ranks before score()
     bool needs_labels; // a judge is of use
     bool needs_texts;  // labels come after their captions' texts: take_text()
+    bool endless;      // its return goes on over ends of episodes (train/heads.h)
     enum reward_asks asks;
     /* ST_INVALID (logged): a setting or a file is wrong. */
     MUST_USE enum status (*open)(struct reward *r);
@@ -130,9 +131,12 @@ MUST_USE enum status reward_fit(struct reward *r, uint64_t update);
 /* Adds emissions of one caption, for kinds that need visits: of all ranks' batches. */
 void reward_add_visits(struct reward *r, struct hash128 key, uint64_t emissions,
                        uint64_t update);
-/* Fills reward (rows); *sums is overwritten. */
+/* Fills reward (rows), or ext and intrinsic, its two parts; *sums is overwritten. */
 void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
                   const struct reward_rows *in, uint64_t update);
+void reward_apply_apart(struct reward *r, float *ext, float *intrinsic,
+                        struct reward_sums *sums, const struct reward_rows *in,
+                        uint64_t update);
 
 /* What P(helpful) = p is worth: max(0, 2p - 1), so that an even chance is worth nothing and
  * a sure one 1; --soft=raw: p; --hard: 1 where p > eta, else 0. */

@@ -210,10 +210,11 @@ static void score_rnd(struct reward *r, float *score, const struct reward_rows *
     struct rng rng;
     int row[ROWS];
 
-    // Episode 0 of this stream drew the networks.
+    // Episode 0 of this stream drew the networks; env 0 of the role is another's.
     rng_init_stream(&rng, &(struct rng_stream){.seed = r->options.seed,
                                                .role = RNG_LEARNER,
                                                .index = (uint32_t)r->peers.index,
+                                               .env = 1,
                                                .episode = update + 1});
     memset(score, 0, sizeof(float) * (size_t)in->rows);
     for (int first = 0; first < in->rows; first += ROWS) {
@@ -392,6 +393,7 @@ static void report_rnd(const struct reward *r, struct metrics_row *m, bool summa
 }
 
 const struct reward_kind reward_rnd = {.name = "rnd",
+                                       .endless = true,
                                        .open = open_rnd,
                                        .close = close_rnd,
                                        .fit = fit_rnd,

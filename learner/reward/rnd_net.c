@@ -52,7 +52,8 @@ static void init_weights(struct rnd_net *n, uint64_t seed)
     struct rng rng;
 
     // Of the learner, so that it is not the stream of the policy's first weights.
-    rng_init_stream(&rng, &(struct rng_stream){.seed = seed, .role = RNG_LEARNER});
+    rng_init_stream(&rng,
+                    &(struct rng_stream){.seed = seed, .role = RNG_LEARNER, .env = 1});
     init_normal(n->chars, sqrt(0.5), &rng);
     init_normal(n->colors, sqrt(0.5), &rng);
     for (int i = 0; i < 2; i++) {

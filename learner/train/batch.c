@@ -20,6 +20,29 @@ struct batch_index {
     uint32_t pieces_ever;
 };
 
+static void streams_alloc(struct batch *b, size_t rows)
+{
+    CHECK(b->shape.heads >= 1 && b->shape.heads <= POLICY_HEADS_MAX);
+    for (int h = 0; h < b->shape.heads; h++) {
+        struct batch_stream *s = &b->stream[h];
+        s->reward = mem_new(rows, sizeof(float));
+        s->old_value = mem_new(rows, sizeof(float));
+        s->final_value = mem_new(rows, sizeof(float));
+        s->last_value = mem_new((size_t)b->shape.sequences, sizeof(float));
+    }
+}
+
+static void streams_release(struct batch *b)
+{
+    for (int h = 0; h < b->shape.heads; h++) {
+        struct batch_stream *s = &b->stream[h];
+        mem_free(s->reward);
+        mem_free(s->old_value);
+        mem_free(s->final_value);
+        mem_free(s->last_value);
+    }
+}
+
 void batch_init(struct batch *b, const struct batch_shape *shape)
 {
     const size_t rows = (size_t)shape->T * (size_t)shape->sequences;
@@ -40,12 +63,9 @@ void batch_init(struct batch *b, const struct batch_shape *shape)
     b->seen = mem_new(rows, sizeof(*b->seen));
     b->caused = mem_new(rows, sizeof(*b->caused));
     b->behaviour = mem_new(rows, sizeof(float));
-    b->old_value = mem_new(rows, sizeof(float));
     b->env_reward = mem_new(rows, sizeof(float));
-    b->final_value = mem_new(rows, sizeof(float));
-    b->reward = mem_new(rows, sizeof(float));
+    streams_alloc(b, rows);
     b->part = shape->replayed > 0 ? mem_new(rows, 1) : NULL;
-    b->last_value = mem_new((size_t)shape->sequences, sizeof(float));
     b->state =
         mem_new((size_t)shape->sequences * (size_t)shape->state_floats, sizeof(float));
     b->text = mem_new(texts, sizeof(*b->text));
@@ -69,14 +89,14 @@ void batch_release(struct batch *b)
 {
     void *all[] = {b->chars,      b->colors,      b->stats,     b->prev_action,
                    b->action,     b->flags,       b->starts,    b->count,
-                   b->seen,       b->caused,      b->behaviour, b->old_value,
-                   b->env_reward, b->final_value, b->reward,    b->last_value,
+                   b->seen,       b->caused,      b->behaviour, b->env_reward,
                    b->state,      b->text,        b->key,       b->emissions,
                    b->piece_text, b->piece_begin, b->part};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         mem_free(all[i]);
     }
+    streams_release(b);
     if (b->index != NULL) {
         mem_free(b->index->stamps);
         mem_free(b->index->slots);
@@ -163,6 +183,14 @@ static uint32_t name_of(struct batch *b, struct names *n, uint16_t text)
     return (uint32_t)n->number[text];
 }
 
+static void set_final(struct batch *b, size_t row, const struct segment_episode *e)
+{
+    b->stream[0].final_value[row] = e->final_value;
+    if (b->shape.heads > 1) {
+        b->stream[1].final_value[row] = e->intrinsic_final_value;
+    }
+}
+
 /* What each row saw and caused, and where episodes begin. Row t saw the caption that action
  * t - 1 caused, unless an episode ended there: then what the reset showed. */
 static void gather_captions(struct batch *b, const struct segment_view *v, size_t row0,
@@ -185,13 +213,13 @@ static void gather_captions(struct batch *b, const struct segment_view *v, size_
         b->emissions[b->caused[row]] += fresh ? 1 : 0;
         b->starts[row] = starts;
         b->prev_action[row] = starts ? POLICY_NO_ACTION : before;
-        b->final_value[row] = 0;
+        set_final(b, row, &(struct segment_episode){0});
         starts = (v->flags[t] & ENDS) != 0;
         seen = v->caption[t];
         before = v->action[t];
         if (starts) {
             const struct segment_episode e = segment_view_episode(v, episode++);
-            b->final_value[row] = e.final_value;
+            set_final(b, row, &e);
             seen = e.next_caption;
         }
     }
@@ -212,7 +240,10 @@ static void gather_rows(struct batch *b, const struct segment_view *v, size_t ro
         b->flags[row] = v->flags[t];
         b->count[row] = v->count[t];
         b->behaviour[row] = v->logp[t];
-        b->old_value[row] = v->value[t];
+        b->stream[0].old_value[row] = v->value[t];
+        if (b->shape.heads > 1) {
+            b->stream[1].old_value[row] = v->intrinsic_value[t];
+        }
         b->env_reward[row] = v->reward[t];
     }
 }
@@ -268,13 +299,17 @@ void batch_gather(struct batch *b, const struct segment_view *views, int fresh,
         const size_t row0 = batch_row(b, i, 0);
         const size_t stride = (size_t)batch_piece_sequences(b, i / b->shape.piece);
         CHECK(v->T == b->shape.T && v->state_floats == b->shape.state_floats);
+        CHECK((v->intrinsic_value != NULL) == (b->shape.heads > 1));
         gather_rows(b, v, row0, stride);
         gather_captions(b, v, row0, stride, i < fresh);
         if (b->part != NULL) {
             gather_parts(b, i);
         }
         memcpy(b->state + (size_t)i * H, v->state, sizeof(float) * H);
-        b->last_value[i] = v->bootstrap;
+        b->stream[0].last_value[i] = v->bootstrap;
+        if (b->shape.heads > 1) {
+            b->stream[1].last_value[i] = v->intrinsic_bootstrap;
+        }
     }
     for (int p = 0; p < b->pieces; p++) {
         gather_piece_texts(b, p);

@@ -20,6 +20,14 @@ struct batch_shape {
     int burn_in;   // first steps of a replayed one, which carry no loss
     int piece;     // sequences in one forward pass, 1..sequences
     int state_floats;
+    int heads; // value heads, 1 or 2
+};
+
+/* What a value head learns from; reward units. */
+struct batch_stream {
+    float *reward;                  // (rows) filled by reward.h
+    float *old_value, *final_value; // (rows) V when it acted; of what an end showed
+    float *last_value;              // (B) V(o_T)
 };
 
 struct batch {
@@ -36,13 +44,12 @@ struct batch {
     uint32_t *seen;   // caption before the action, index into the piece's
     uint32_t *caused; // caption after it, index into text
     float *behaviour; // log mu(action)
-    float *old_value; // reward units, as all below
-    float *env_reward, *final_value;
-    float *reward; // filled by reward.h
+    float *env_reward;
     uint8_t *part; // (rows) enum loss_part; NULL: there is no replay
-    // (B)
-    float *last_value; // V(o_T)
-    float *state;      // (B, state_floats)
+    float *state;  // (B, state_floats)
+    /* One for each value head: with one, of all that is paid; with two, of the game's
+     * reward and of what is paid beside it. */
+    struct batch_stream stream[POLICY_HEADS_MAX];
     // distinct captions of the batch
     int texts;
     struct bytes *text;  // (texts)
@@ -58,7 +65,7 @@ void batch_init(struct batch *b, const struct batch_shape *shape);
 void batch_release(struct batch *b);
 
 /* Copies `fresh` segments and the `replayed` ones behind them, which must have the shape's
- * T and state_floats. The views may be let go afterwards. */
+ * T, state_floats and heads. The views may be let go afterwards. */
 void batch_gather(struct batch *b, const struct segment_view *views, int fresh,
                   int replayed);
 /* Row of step t of sequence i. */

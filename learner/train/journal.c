@@ -2,7 +2,7 @@
 
 #include "learner/train/sampler.h"
 
-enum { FIXED_BYTES = 4 * 4 + 6 * 8 + 8 + 8 + 8 + 4 + 7 * 8 + 4 };
+enum { FIXED_BYTES = 4 * 4 + 8 * 8 + 8 + 8 + 8 + 4 + 7 * 8 + 4 };
 
 size_t journal_size(uint32_t serials, uint32_t labels, uint32_t scored)
 {
@@ -47,6 +47,8 @@ void journal_write(struct pack *p, const struct journal_row *row)
     pack_f64(p, row->lr);
     pack_f64(p, row->mean);
     pack_f64(p, row->scale);
+    pack_f64(p, row->intrinsic_mean);
+    pack_f64(p, row->intrinsic_scale);
     pack_u64(p, row->weights);
     pack_u32(p, row->drawn);
     pack_put(p, row->serials, 8 * (size_t)row->drawn);
@@ -100,6 +102,8 @@ enum status journal_read(struct bytes b, struct journal_row *out)
     row.lr = unpack_f64(&u);
     row.mean = unpack_f64(&u);
     row.scale = unpack_f64(&u);
+    row.intrinsic_mean = unpack_f64(&u);
+    row.intrinsic_scale = unpack_f64(&u);
     row.weights = unpack_u64(&u);
     row.drawn = unpack_u32(&u);
     row.serials = borrow(&u, 8 * (size_t)row.drawn);

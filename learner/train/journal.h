@@ -7,6 +7,7 @@
  *   u64 update, u64 env_steps    after the update, over all ranks
  *   f64 samples                  of all ranks, what the gradient was divided by
  *   f64 lr, f64 mean, f64 scale  mean and scale of values before they moved
+ *   f64 mean, f64 scale          the same of a second value head; 0 and 1 without
  *   u64 weights                  XXH3 of the weights after the update
  *   u32 n, then n u64            serials that this rank drew (pass 0), ascending
  *   u32 n, then n u64            trained ones that it replayed beside them, as drawn
@@ -30,7 +31,7 @@
 #include "learner/store/pack.h"
 
 enum {
-    JOURNAL_FORMAT = 4,
+    JOURNAL_FORMAT = 5,
     JOURNAL_LABEL_BYTES = 8 + 16 + 4 + 2, // of a rating
     JOURNAL_PLACE_BYTES = 16 + 1,         // of each caption of an order
     JOURNAL_SCORED_BYTES = 16 + 4,
@@ -40,7 +41,7 @@ enum {
 struct journal_row {
     uint32_t pass;
     uint64_t update, env_steps;
-    double samples, lr, mean, scale;
+    double samples, lr, mean, scale, intrinsic_mean, intrinsic_scale;
     uint64_t weights;
     uint32_t drawn, replayed;
     const uint64_t *serials, *replayed_serials;

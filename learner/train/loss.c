@@ -201,3 +201,21 @@ void loss_backward_replayed(float *dlogits, float *dvalue, struct loss_sums *sum
         dvalue[n] = 2.0F * o->value_coef * error;
     }
 }
+
+void loss_backward_values(float *dvalue, struct loss_sums *fresh,
+                          struct loss_sums *replayed, const struct loss_rows *in, int N,
+                          const struct loss_options *o)
+{
+    for (size_t n = 0; n < (size_t)N; n++) {
+        const float error = in->value[n] - in->target[n];
+        if (of_part(in, n, LOSS_FRESH)) {
+            dvalue[n] =
+                value_row(fresh, in->value[n], in->old_value[n], in->target[n], o);
+        } else if (of_part(in, n, LOSS_REPLAYED)) {
+            replayed->value += (double)(error * error);
+            dvalue[n] = 2.0F * o->value_coef * error;
+        } else {
+            dvalue[n] = 0;
+        }
+    }
+}

@@ -85,4 +85,11 @@ void loss_backward_replayed(float *dlogits, float *dvalue, struct loss_sums *sum
                             const struct loss_rows *in, int N, int A,
                             struct loss_norm norm, const struct loss_options *o);
 
+/* The value loss of one more head alone, of all rows: of in, value, old_value, target and
+ * part are read. dvalue (N) is overwritten; sums of fresh and of replayed rows are added
+ * to. */
+void loss_backward_values(float *dvalue, struct loss_sums *fresh,
+                          struct loss_sums *replayed, const struct loss_rows *in, int N,
+                          const struct loss_options *o);
+
 #endif

@@ -130,7 +130,8 @@ static enum status note_forced(struct sampler *s, uint64_t serial,
 static bool fits(const struct sampler *s, const struct segment_view *v)
 {
     const struct codec_limits *l = &s->options.limits;
-    return v->T == l->T && v->state_floats == l->state_floats;
+    return v->T == l->T && v->state_floats == l->state_floats &&
+           (v->intrinsic_value != NULL) == (l->value_heads == 2);
 }
 
 /* It was verified when it came, but commits are not synced one by one: after a crash of

@@ -78,7 +78,9 @@ static enum status mix_rewards(struct train *t)
     const uint64_t cpu = clock_thread_cpu_ns();
     const uint64_t scored = t->reward.fitting.scored;
     t->paid_by = t->reward.fitting;
-    reward_apply(&t->reward, b->reward, &t->mine.reward, &rows, t->update);
+    reward_apply_apart(&t->reward, b->stream[0].reward,
+                       b->stream[t->heads.count - 1].reward, &t->mine.reward, &rows,
+                       t->update);
     t->cpu_scoring += (double)(clock_thread_cpu_ns() - cpu) * 1e-9;
     t->mine.scored += (double)(t->reward.fitting.scored - scored);
     if (t->reward.kind->asks == REWARD_ASKS_ORDER) {
@@ -104,34 +106,16 @@ static void forward_piece(struct train *t, int p)
                        b->state + first * (size_t)b->shape.state_floats,
                        b->starts + row, &logits, &values);
     softmax_log(t->logp + row * (size_t)A, logits, N, A);
-    memcpy(t->value_n + row, values, sizeof(float) * (size_t)N);
+    heads_take_values(&t->heads, row, values, N);
 }
 
-/* Targets in reward units: a value in a segment was denormalised with the moments that
- * acted, ours with the present ones. */
 static void targets(struct train *t)
 {
     struct batch *b = &t->batch;
-    const float mean = (float)t->moments.mean, scale = (float)t->moments.scale;
-    const int A = policy_actions(t->policy);
 
-    loss_log_ratio(t->log_ratio, t->logp, b->action, b->behaviour, b->rows, A);
-    for (int i = 0; i < b->rows; i++) {
-        t->value[i] = t->value_n[i] * scale + mean;
-        t->old_value_n[i] = (b->old_value[i] - mean) / scale;
-    }
-    for (int p = 0; p < b->pieces; p++) {
-        const size_t row = batch_piece_row(b, p);
-        const struct vtrace_rows in = {.reward = b->reward + row,
-                                       .value = t->value + row,
-                                       .log_ratio = t->log_ratio + row,
-                                       .flags = b->flags + row,
-                                       .final_value = b->final_value + row,
-                                       .last = b->last_value +
-                                               (size_t)p * (size_t)b->shape.piece};
-        vtrace_targets(t->target + row, t->advantage + row, &in, b->shape.T,
-                       batch_piece_sequences(b, p), &t->vtrace);
-    }
+    loss_log_ratio(t->log_ratio, t->logp, b->action, b->behaviour, b->rows,
+                   policy_actions(t->policy));
+    heads_targets(&t->heads, t->advantage, b, t->log_ratio);
     if (t->pass == 0) {
         replaying_cut(&t->replaying, b, t->log_ratio, &t->mine);
     }
@@ -142,26 +126,20 @@ static void targets(struct train *t)
 /* What the sums over rows are made of; advantages turn into value-normalised units. */
 static void add_up(struct train *t, struct agreed *a)
 {
-    const float mean = (float)t->moments.mean, scale = (float)t->moments.scale;
+    const float scale = (float)heads_scale(&t->heads);
 
     a->n = t->batch.fresh * t->batch.shape.T;
     a->replayed = t->replaying.rows;
     for (int i = 0; i < t->batch.rows; i++) {
-        const double v = (double)t->target[i];
-        const double error = v - (double)t->value[i];
         t->advantage[i] /= scale;
-        t->target_n[i] = (t->target[i] - mean) / scale;
         if (t->batch.part != NULL && t->batch.part[i] != LOSS_FRESH) {
             continue; // what is normal, and what the critic is worth, fresh rows say
         }
         const double A = (double)t->advantage[i];
         a->advantage += A;
         a->advantage2 += A * A;
-        a->target += v;
-        a->target2 += v * v;
-        a->error += error;
-        a->error2 += error * error;
     }
+    heads_add_up(&t->heads, a->heads, &t->batch);
 }
 
 static double variance(double n, double sum, double squares)
@@ -294,42 +272,71 @@ static enum status fit_reward(struct train *t)
 
 /* ---- gradient and step ---- */
 
-static void backward(struct train *t)
+/* How much of its targets each head explains. */
+static void explain_values(struct train *t)
 {
-    struct batch *b = &t->batch;
+    const struct agreed *a = &t->agreed;
+
+    for (int h = 0; h < t->heads.count; h++) {
+        const struct heads_sums *s = &a->heads[h];
+        const double spread = variance(a->n, s->target, s->target2);
+        t->last.explained[h] =
+            spread > 0 ? 1 - variance(a->n, s->error, s->error2) / spread : NAN;
+    }
+}
+
+static void loss_of_all(struct train *t)
+{
+    const struct batch *b = &t->batch;
     const struct agreed *a = &t->agreed;
     const int A = policy_actions(t->policy);
-    const struct loss_rows rows = {.logp = t->logp,
-                                   .log_ratio = t->log_ratio,
-                                   .action = b->action,
-                                   .advantage = t->advantage,
-                                   .value = t->value_n,
-                                   .old_value = t->old_value_n,
-                                   .target = t->target_n,
-                                   .part = b->part,
-                                   .prox = t->replaying.prox};
     const struct loss_norm norm = loss_norm_of(a->n, a->advantage, a->advantage2,
                                                t->options.adv_floor, &t->last.sigma);
 
-    const double spread = variance(a->n, a->target, a->target2);
-    t->last.explained =
-        spread > 0 ? 1 - variance(a->n, a->error, a->error2) / spread : NAN;
-    loss_backward(t->dlogits, t->dvalue, &t->mine.loss, &rows, b->rows, A, norm,
-                  &t->loss);
-    if (b->part != NULL) {
-        loss_backward_replayed(t->dlogits, t->dvalue, &t->mine.replay.loss, &rows,
-                               b->rows, A, norm, &t->loss);
-        t->mine.replay.samples += t->replaying.rows;
+    for (int h = 0; h < t->heads.count; h++) {
+        const struct head *head = &t->heads.head[h];
+        const struct loss_rows rows = {.logp = t->logp,
+                                       .log_ratio = t->log_ratio,
+                                       .action = b->action,
+                                       .advantage = t->advantage,
+                                       .value = head->value_n,
+                                       .old_value = head->old_value_n,
+                                       .target = head->target_n,
+                                       .part = b->part,
+                                       .prox = t->replaying.prox};
+        if (h > 0) {
+            loss_backward_values(head->dvalue, &t->mine.loss, &t->mine.replay.loss,
+                                 &rows, b->rows, &t->loss);
+            continue;
+        }
+        loss_backward(t->dlogits, head->dvalue, &t->mine.loss, &rows, b->rows, A, norm,
+                      &t->loss);
+        if (b->part != NULL) {
+            loss_backward_replayed(t->dlogits, head->dvalue, &t->mine.replay.loss,
+                                   &rows, b->rows, A, norm, &t->loss);
+        }
     }
     t->mine.samples += b->fresh * b->shape.T;
+    t->mine.replay.samples += t->replaying.rows;
+}
+
+static void backward(struct train *t)
+{
+    struct batch *b = &t->batch;
+    const int A = policy_actions(t->policy);
+
+    explain_values(t);
+    loss_of_all(t);
     stage_end(t, STAGE_LOSS);
     for (int p = 0; p < b->pieces; p++) {
         const size_t row = batch_piece_row(b, p);
+        const int N = b->shape.T * batch_piece_sequences(b, p);
         if (b->pieces > 1) {
             // The activations of the last piece alone are still there.
             forward_piece(t, p);
         }
-        policy_backward_seq(t->policy, t->dlogits + row * (size_t)A, t->dvalue + row);
+        policy_backward_seq(t->policy, t->dlogits + row * (size_t)A,
+                            heads_gradient(&t->heads, row, N));
     }
     stage_end(t, STAGE_BACKWARD);
 }
@@ -346,7 +353,6 @@ static double progress(const struct train *t)
 static enum status take_step(struct train *t)
 {
     struct params *w = policy_params(t->policy);
-    const double mean = t->moments.mean, scale = t->moments.scale;
 
     t->last.lr = adam_lr(t->options.lr, t->options.lr_end, progress(t));
     if (adam_step(&t->adam, w->weights, w->grads, t->agreed.n + t->agreed.replayed,
@@ -358,11 +364,7 @@ static enum status take_step(struct train *t)
         return ST_CORRUPT;
     }
     policy_weights_changed(t->policy);
-    moments_move(&t->moments, t->agreed.n, t->agreed.target, t->agreed.target2);
-    if (t->moments.on) {
-        policy_rescale_values(t->policy, mean, scale, t->moments.mean,
-                              t->moments.scale);
-    }
+    heads_move(&t->heads, t->policy, t->agreed.n, t->agreed.heads);
     t->update++;
     t->samples += (uint64_t)t->agreed.n;
     t->env_steps += t->pass == 0 ? (uint64_t)t->agreed.n : 0;
@@ -378,10 +380,12 @@ void train_publish(struct train *t)
         .version = {t->plan.start, t->update},
         .policy_digest = policy_digest(t->policy),
         .env_steps = t->env_steps,
-        .mean = t->moments.mean,
-        .scale = t->moments.scale,
+        .mean = heads_moments(&t->heads, 0).mean,
+        .scale = heads_moments(&t->heads, 0).scale,
         .weights = w->weights,
         .floats = w->floats,
+        .intrinsic_mean = heads_moments(&t->heads, 1).mean,
+        .intrinsic_scale = heads_moments(&t->heads, 1).scale,
     };
     const struct to_io out = {
         .kind = TO_IO_WEIGHTS,
@@ -392,7 +396,8 @@ void train_publish(struct train *t)
     sampler_tell(t->plan.rings.to_io, &out);
 }
 
-static void write_journal(struct train *t, double mean, double scale)
+/* before: of the values, before they moved. */
+static void write_journal(struct train *t, const struct moments before[HEADS_MAX])
 {
     struct pack p = {.data = t->journal, .size = t->journal_room};
     const struct journal_row row = {
@@ -401,8 +406,10 @@ static void write_journal(struct train *t, double mean, double scale)
         .env_steps = t->env_steps,
         .samples = t->agreed.n + t->agreed.replayed,
         .lr = t->last.lr,
-        .mean = mean,
-        .scale = scale,
+        .mean = before[0].mean,
+        .scale = before[0].scale,
+        .intrinsic_mean = before[1].mean,
+        .intrinsic_scale = before[1].scale,
         .weights = train_digest(t),
         .drawn = t->pass == 0 ? (uint32_t)t->sampler.drawn : 0,
         .serials = t->sampler.serials,
@@ -434,7 +441,8 @@ static void write_journal(struct train *t, double mean, double scale)
 static enum status update(struct train *t)
 {
     struct params *w = policy_params(t->policy);
-    const double mean = t->moments.mean, scale = t->moments.scale;
+    const struct moments before[HEADS_MAX] = {heads_moments(&t->heads, 0),
+                                              heads_moments(&t->heads, 1)};
 
     TRY(fit_reward(t));
     params_zero_grads(w);
@@ -443,7 +451,7 @@ static enum status update(struct train *t)
     stage_end(t, STAGE_SUM);
     TRY(take_step(t));
     train_publish(t);
-    write_journal(t, mean, scale);
+    write_journal(t, before);
     stage_end(t, STAGE_PUBLISH);
     t->pass = (t->pass + 1) % (int)t->options.passes;
     if (t->options.steps > 0 && t->env_steps >= (uint64_t)t->options.steps) {

@@ -15,15 +15,14 @@
 #include "learner/reward/reward.h"
 #include "learner/train/batch.h"
 #include "learner/train/exchange.h"
+#include "learner/train/heads.h"
 #include "learner/train/inbox.h"
 #include "learner/train/loss.h"
-#include "learner/train/moments.h"
 #include "learner/train/ranks.h"
 #include "learner/train/replaying.h"
 #include "learner/train/sampler.h"
 #include "learner/train/stages.h"
 #include "learner/train/tallies.h"
-#include "learner/train/vtrace.h"
 
 struct train_plan {
     const struct learner_options *options;
@@ -44,7 +43,8 @@ struct train_plan {
 
 /* Sums over all ranks of one round: all doubles. */
 struct agreed {
-    double n, advantage, advantage2, target, target2, error, error2;
+    double n, advantage, advantage2;
+    struct heads_sums heads[HEADS_MAX];
     double replayed; // rows of replayed segments that carry loss; n: fresh ones
     double captions, verdicts; // records that wait
     double stop, checkpoint;   // somebody wants it
@@ -56,7 +56,7 @@ struct agreed {
 
 /* Of the last update, for the report. */
 struct train_last {
-    double lr, grad_norm, sigma, explained;
+    double lr, grad_norm, sigma, explained[HEADS_MAX];
 };
 
 struct train {
@@ -73,15 +73,12 @@ struct train {
     struct exchange exchange;
     struct policy *policy;
     struct adam adam;
-    struct moments moments;
-    struct vtrace_options vtrace;
+    struct heads heads;
     struct loss_options loss;
     struct codec *codec;
     // per row of the batch
-    float *logp, *dlogits;                  // (rows, actions)
-    float *log_ratio, *value, *value_n;     // V in reward units, and normalised
-    float *old_value_n, *target, *target_n; // likewise
-    float *advantage, *dvalue;
+    float *logp, *dlogits; // (rows, actions)
+    float *log_ratio, *advantage;
     struct ring_verdict *labels; // (label_room) taken since the last update
     int label_count, label_room;
     uint8_t *journal; // room for one row

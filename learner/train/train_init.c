@@ -63,11 +63,8 @@ static void alloc_rows(struct train *t, size_t rows, size_t actions)
 {
     t->logp = mem_new(rows * actions, sizeof(float));
     t->dlogits = mem_new(rows * actions, sizeof(float));
-    float **const each[] = {&t->log_ratio, &t->value,    &t->value_n,   &t->old_value_n,
-                            &t->target,    &t->target_n, &t->advantage, &t->dvalue};
-    for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
-        *each[i] = mem_new(rows, sizeof(float));
-    }
+    t->log_ratio = mem_new(rows, sizeof(float));
+    t->advantage = mem_new(rows, sizeof(float));
 }
 
 void train_new_journal(struct train *t)
@@ -127,6 +124,20 @@ static struct reward_options reward_of(const struct learner_options *o,
                     .labels_come = o->labels_from[0] != '\0'}};
 }
 
+/* After the reward, whose second head's return may be endless. */
+static void init_heads(struct train *t, size_t rows)
+{
+    const struct learner_options *o = &t->options;
+
+    heads_init(&t->heads, policy_heads(t->policy), rows, o->value_norm, o->value_rate);
+    for (int h = 0; h < t->heads.count; h++) {
+        t->heads.head[h].vtrace =
+            (struct vtrace_options){.gamma = (float)o->gamma,
+                                    .oni = loss_of(o->loss) == LOSS_ONI,
+                                    .endless = h == 1 && t->reward.kind->endless};
+    }
+}
+
 /* Everything whose size does not depend on what the store holds. want: fresh segments of
  * this rank's batch; sequences: with the replayed ones. */
 static enum status init_parts(struct train *t, int want, int sequences)
@@ -138,7 +149,8 @@ static enum status init_parts(struct train *t, int want, int sequences)
                                       .replayed = sequences - want,
                                       .burn_in = REPLAYING_BURN_IN,
                                       .piece = piece_of(o, sequences),
-                                      .state_floats = H};
+                                      .state_floats = H,
+                                      .heads = policy_heads(t->policy)};
     const struct reward_options reward = reward_of(&t->options, t->plan.goal);
     const struct reward_peers peers = {.index = ranks_index(t->ranks),
                                        .count = ranks_count(t->ranks),
@@ -147,19 +159,17 @@ static enum status init_parts(struct train *t, int want, int sequences)
                                        .ctx = t->ranks};
     const int texts = 2 * T * sequences;
 
-    t->vtrace = (struct vtrace_options){.gamma = (float)o->gamma,
-                                        .oni = loss_of(o->loss) == LOSS_ONI};
     t->loss = (struct loss_options){.kind = loss_of(o->loss),
                                     .ratio_clip = (float)o->ratio_clip,
                                     .value_clip = (float)o->value_clip,
                                     .value_coef = (float)o->value_coef,
                                     .entropy_coef = (float)o->entropy,
                                     .adv_clip = (float)o->adv_clip};
-    moments_init(&t->moments, o->value_norm, o->value_rate);
     adam_init(&t->adam, policy_params(t->policy)->floats);
     batch_init(&t->batch, &shape);
     replaying_init(&t->replaying, o, want, ranks_index(t->ranks));
     TRY(reward_init(&t->reward, &reward, &peers, texts));
+    init_heads(t, (size_t)T * (size_t)sequences);
     inbox_init(&t->inbox, t->plan.rings.to_training);
     exchange_init(&t->exchange, t->ranks, &t->inbox, t->plan.rings.to_io, texts);
     tallies_window_init(&t->window, ranks_count(t->ranks));
@@ -195,7 +205,8 @@ enum status train_init(struct train *t, const struct train_plan *plan)
         .draw_timeout = o->draw_timeout,
         .limits = {.T = T,
                    .state_floats = policy_state_floats(t->policy),
-                   .actions = plan->shape.actions}};
+                   .actions = plan->shape.actions,
+                   .value_heads = policy_heads(t->policy)}};
     t->checkpoint_ns = clock_ns(plan->clock);
     TRY(sampler_init(&t->sampler, &draw, plan->replay, &t->inbox, plan->rings.to_io,
                      plan->clock));
@@ -210,9 +221,8 @@ void train_leave_store(struct train *t)
 
 void train_release(struct train *t)
 {
-    void *all[] = {t->logp,    t->dlogits,     t->log_ratio, t->value,
-                   t->value_n, t->target,      t->target_n,  t->advantage,
-                   t->dvalue,  t->old_value_n, t->labels,    t->journal};
+    void *all[] = {t->logp,      t->dlogits, t->log_ratio,
+                   t->advantage, t->labels,  t->journal};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         mem_free(all[i]);
@@ -223,6 +233,7 @@ void train_release(struct train *t)
     inbox_release(&t->inbox);
     reward_release(&t->reward);
     batch_release(&t->batch);
+    heads_release(&t->heads);
     adam_release(&t->adam);
     tallies_window_release(&t->window);
     policy_free(t->policy);

@@ -22,30 +22,44 @@ static const char *const adam_names[2] = {"adam.m.", "adam.v."};
 
 _Static_assert(sizeof(struct tallies) + 256 < STATE_ROOM, "totals fit");
 
+static void write_moments(struct pack *p, const struct moments *m)
+{
+    pack_f64(p, m->weight);
+    pack_f64(p, m->first);
+    pack_f64(p, m->second);
+    pack_f64(p, m->mean);
+    pack_f64(p, m->scale);
+}
+
+static void read_moments(struct unpack *u, struct moments *m)
+{
+    m->weight = unpack_f64(u);
+    m->first = unpack_f64(u);
+    m->second = unpack_f64(u);
+    m->mean = unpack_f64(u);
+    m->scale = unpack_f64(u);
+}
+
 static void write_state(const struct train *t, struct pack *p)
 {
-    const struct moments *m = &t->moments;
-
     pack_u32(p, STATE_FORMAT);
     pack_u32(p, sizeof(struct tallies));
     pack_u64(p, t->update);
     pack_u64(p, t->env_steps);
     pack_u64(p, t->samples);
     pack_u64(p, t->adam.steps);
-    pack_f64(p, m->weight);
-    pack_f64(p, m->first);
-    pack_f64(p, m->second);
-    pack_f64(p, m->mean);
-    pack_f64(p, m->scale);
+    write_moments(p, &t->heads.head[0].moments);
     pack_u64(p, t->exchange.ledger_serial);
     pack_u64(p, t->reward.version);
     pack_put(p, &t->totals, sizeof(t->totals));
+    if (t->heads.count > 1) {
+        write_moments(p, &t->heads.head[1].moments);
+    }
 }
 
 static enum status read_state(struct train *t, struct bytes b)
 {
     struct unpack u = unpack_of(b);
-    struct moments *m = &t->moments;
 
     const uint32_t format = unpack_u32(&u), tallies = unpack_u32(&u);
     if (format != STATE_FORMAT || tallies != sizeof(struct tallies)) {
@@ -56,14 +70,13 @@ static enum status read_state(struct train *t, struct bytes b)
     t->env_steps = unpack_u64(&u);
     t->samples = unpack_u64(&u);
     t->adam.steps = unpack_u64(&u);
-    m->weight = unpack_f64(&u);
-    m->first = unpack_f64(&u);
-    m->second = unpack_f64(&u);
-    m->mean = unpack_f64(&u);
-    m->scale = unpack_f64(&u);
+    read_moments(&u, &t->heads.head[0].moments);
     t->exchange.ledger_serial = unpack_u64(&u);
     t->reward.version = unpack_u64(&u);
     unpack_get(&u, &t->totals, sizeof(t->totals));
+    if (t->heads.count > 1) {
+        read_moments(&u, &t->heads.head[1].moments);
+    }
     if (u.bad || u.at != u.size) {
         LOG_ERROR("TRAIN-STATE", "the checkpoint's train.bin has %zu bytes", b.len);
         return ST_CORRUPT;
@@ -192,6 +205,7 @@ static void fill_manifest(const struct train *t, const struct part *parts,
         .policy_digest = policy_digest(t->policy),
         .actions = t->plan.shape.actions,
         .segment_steps = (int)t->options.segment_steps,
+        .value_heads = policy_heads(t->policy),
         .spec_digest = t->plan.spec_digest,
     };
     text_format(m->net, sizeof(m->net), "%s", t->plan.shape.net);

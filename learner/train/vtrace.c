@@ -22,8 +22,12 @@ struct next {
 /* An ended step has no next step of its own episode. At a death nothing is worth anything
  * (gamma_t = 0 does the same); at a time limit v_{t+1} := V(final observation), which also
  * cuts the trace, since v_{t+1} - V(x_{t+1}) is then 0. */
-static struct next next_of(const struct vtrace_rows *in, size_t row, struct next inside)
+static struct next next_of(const struct vtrace_rows *in, size_t row, struct next inside,
+                           bool endless)
 {
+    if (endless) {
+        return inside;
+    }
     if ((in->flags[row] & SEGMENT_TERMINATED) != 0) {
         return (struct next){0.0F, 0.0F};
     }
@@ -39,8 +43,9 @@ static struct next next_of(const struct vtrace_rows *in, size_t row, struct next
  *   v_t = V(x_t) + delta_t + gamma_t c_t (v_{t+1} - V(x_{t+1}))
  * Right to left, each target needs only its right neighbour: one pass, no table. */
 static void one_sequence(float *target, float *advantage, const struct vtrace_rows *in,
-                         int T, size_t B, size_t b, float gamma)
+                         int T, size_t B, size_t b, const struct vtrace_options *o)
 {
+    const float gamma = o->gamma;
     struct next next = {in->last[b], in->last[b]};
 
     for (size_t t = (size_t)T; t-- > 0;) {
@@ -48,7 +53,7 @@ static void one_sequence(float *target, float *advantage, const struct vtrace_ro
         const float rho = truncated(in->log_ratio[row]);
         const float r = in->reward[row], v = in->value[row];
 
-        next = next_of(in, row, next);
+        next = next_of(in, row, next, o->endless);
         advantage[row] = r + gamma * next.target - v;
         target[row] = v + rho * (r + gamma * next.value - v) +
                       gamma * rho * (next.target - next.value);
@@ -60,8 +65,9 @@ static void one_sequence(float *target, float *advantage, const struct vtrace_ro
  * this step's error 0, deaths and time limits alike, rho in the advantage. */
 static void one_sequence_oni(float *target, float *advantage,
                              const struct vtrace_rows *in, int T, size_t B, size_t b,
-                             float gamma)
+                             const struct vtrace_options *o)
 {
+    const float gamma = o->gamma;
     const size_t last = (size_t)(T - 1) * B + b;
     const float fake = (in->value[last] - in->reward[last]) / gamma;
     struct next next = {fake, fake};
@@ -72,7 +78,8 @@ static void one_sequence_oni(float *target, float *advantage,
         const float least = 0.05F, free_rho = truncated(in->log_ratio[row]);
         const float rho = free_rho < least ? least : free_rho;
         const float r = in->reward[row], v = in->value[row];
-        const float g = (in->flags[row] & ENDS) != 0 ? 0.0F : gamma;
+        const bool ends = (in->flags[row] & ENDS) != 0 && !o->endless;
+        const float g = ends ? 0.0F : gamma;
 
         advantage[row] = rho * (r + g * next.target - v);
         target[row] =
@@ -86,9 +93,9 @@ void vtrace_targets(float *target, float *advantage, const struct vtrace_rows *i
 {
     for (size_t b = 0; b < (size_t)B && T > 0; b++) {
         if (o->oni) {
-            one_sequence_oni(target, advantage, in, T, (size_t)B, b, o->gamma);
+            one_sequence_oni(target, advantage, in, T, (size_t)B, b, o);
         } else {
-            one_sequence(target, advantage, in, T, (size_t)B, b, o->gamma);
+            one_sequence(target, advantage, in, T, (size_t)B, b, o);
         }
     }
 }

@@ -22,6 +22,9 @@ struct vtrace_options {
     /* The reference's way: no value after the rollout (v_T := (V_{T-1} - r_{T-1}) / gamma),
      * time limits are deaths, rho inside the advantage, ratios in [0.05, 20]. */
     bool oni;
+    /* Nothing ends: what is paid after an episode belongs to the return before, too, and the
+     * next row is the next episode's first. */
+    bool endless;
 };
 
 /* target (T,B) = v_t; advantage (T,B) = r_t + gamma_t v_{t+1} - V_t, times rho_t in oni's

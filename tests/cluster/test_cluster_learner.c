@@ -144,14 +144,14 @@ static void an_update_of_no_samples_changes_nothing(void **state)
     const struct train *t = &c.learner[0].train;
     const uint64_t digest = cluster_digest(&c), updates = t->update, rounds = c.rounds;
     const uint64_t steps = t->adam.steps, journal = t->reward.version;
-    const struct moments moments = t->moments;
+    const struct moments moments = t->heads.head[0].moments;
     cluster_run_ms(&c, 20000);
     assert_true(c.rounds >= rounds + 5);
     assert_int_equal(t->update, updates);
     assert_int_equal(t->adam.steps, steps);
     assert_int_equal(t->reward.version, journal);
     assert_true(cluster_digest(&c) == digest);
-    assert_memory_equal(&t->moments, &moments, sizeof(moments));
+    assert_memory_equal(&t->heads.head[0].moments, &moments, sizeof(moments));
     freeze_actors(false);
     cluster_run_until(&c, updates_at_least, updates + 10);
     assert_true(cluster_digest(&c) != digest);

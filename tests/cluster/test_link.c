@@ -139,7 +139,8 @@ static void welcome(struct world *w, struct far *f, uint32_t rank, const char *e
                                   .window = window,
                                   .next_seq = next,
                                   .newest = {1, 0},
-                                  .count_key = 1};
+                                  .count_key = 1,
+                                  .value_heads = 1};
 
     say(f, codec_encode_welcome(w->codec, &h, &m));
 }
@@ -157,7 +158,7 @@ static void weights(struct world *w, struct far *f, struct version v)
 {
     static const float numbers[4] = {1, 2, 3, 4};
     const struct frame_header h = from_learner(FRAME_WEIGHTS, 0);
-    const struct msg_weights m = {v, 5, 0, 0, 1, numbers, 4};
+    const struct msg_weights m = {v, 5, 0, 0, 1, numbers, 4, 0, 1};
 
     say(f, codec_encode_weights(w->codec, &h, &m));
 }
@@ -433,7 +434,8 @@ static void another_runs_welcome_is_refused(void **state)
     const struct msg_welcome m = {.endpoint = bytes_text("tcp://127.0.0.1:1"),
                                   .segment_steps = STEPS,
                                   .net = bytes_text("cells"),
-                                  .newest = {1, 0}};
+                                  .newest = {1, 0},
+                                  .value_heads = 1};
     enum status st = ST_OK;
 
     (void)state;

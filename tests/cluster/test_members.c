@@ -117,6 +117,7 @@ static void say_hello_as(uint64_t nonce, uint32_t number, uint32_t incarnation,
                                 .actions = SAMPLE_ACTIONS,
                                 .wanted_id = -1,
                                 .first_unacked = first_unacked,
+                                .value_heads = 1,
                                 .nonce = nonce};
 
     assert_int_equal(bus_send(a.root, NULL, codec_encode_hello(a.codec, &h, &m)),
@@ -231,7 +232,8 @@ static void another_task_build_or_run_is_refused_with_both_values(void **state)
                           .environments = 1,
                           .actions = SAMPLE_ACTIONS,
                           .wanted_id = -1,
-                          .nonce = 5};
+                          .nonce = 5,
+                          .value_heads = 1};
 
     (void)state;
     assert_int_equal(bus_send(a.root, NULL, codec_encode_hello(a.codec, &h, &m)),
@@ -254,6 +256,18 @@ static void another_task_build_or_run_is_refused_with_both_values(void **state)
     exchange();
     assert_true(a.final);
     assert_non_null(strstr(a.reason, "has 28 actions"));
+}
+
+static void an_actor_that_knows_fewer_value_heads_is_refused(void **state)
+{
+    (void)state;
+    twin_end(&t);
+    t.value_heads = 2;
+    twin_start(&t);
+    actor_hello(&a, -1); // knows one
+    exchange();
+    assert_true(a.final);
+    assert_non_null(strstr(a.reason, "2 value heads, the actor knows 1"));
 }
 
 static void silence_is_presumed_death_until_the_actor_returns(void **state)
@@ -397,6 +411,7 @@ int main(void)
         TEST(who_says_hello_as_another_is_not_the_first_any_more),
         TEST(numbers_that_cannot_be_are_refused),
         TEST(another_task_build_or_run_is_refused_with_both_values),
+        TEST(an_actor_that_knows_fewer_value_heads_is_refused),
         TEST(silence_is_presumed_death_until_the_actor_returns),
         TEST(a_stop_in_order_ends_when_all_have_said_goodbye),
         TEST(a_stop_does_not_wait_for_the_dead),

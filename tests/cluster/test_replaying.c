@@ -101,7 +101,7 @@ static void a_late_label_brings_its_window_back_beside_fresh_segments(void **sta
         for (int t = 0; t < T; t++) {
             const size_t row = batch_row(b, i, t);
             const bool won = (b->flags[row] & SEGMENT_TERMINATED) != 0;
-            paid += won ? 0 : (double)b->reward[row];
+            paid += won ? 0 : (double)b->stream[0].reward[row];
             assert_int_equal(b->part[row],
                              t < REPLAYING_BURN_IN ? LOSS_NONE : LOSS_REPLAYED);
         }
@@ -179,14 +179,14 @@ static void what_is_normal_is_said_by_fresh_rows_alone(void **state)
     for (int k = 0; k < 2; k++) {
         open_with(k == 0 ? tune_still : tune_uniform);
         school.train.options.lr = school.train.options.lr_end = 0;
-        school.train.moments.on = false;
+        school.train.heads.head[0].moments.on = false;
         school.train.replaying.on = k == 0;
         round_of(0);
         round_of(1);
         assert_int_equal(school.train.batch.B, k == 0 ? E + E / 4 : E);
         sigma[k] = school.train.last.sigma;
         mean[k] = school.train.agreed.advantage;
-        explained[k] = school.train.last.explained;
+        explained[k] = school.train.last.explained[0];
         if (k == 0) {
             school_close(&school);
             harness_remove_dir(dir);

@@ -45,16 +45,17 @@ static void the_ratio_is_one_on_every_row_when_there_is_no_lag(void **state)
 
     (void)state;
     for (int round = 0; round < 4; round++) {
-        const float mean = (float)school.train.moments.mean;
-        const float scale = (float)school.train.moments.scale;
+        const float mean = (float)school.train.heads.head[0].moments.mean;
+        const float scale = (float)school.train.heads.head[0].moments.scale;
         school_play(&school, school.train.update);
         school_step(&school);
         const struct batch *b = &school.train.batch;
         assert_int_equal(b->rows, E * T);
         for (int i = 0; i < b->rows; i++) {
             assert_float_equal(school.train.log_ratio[i], 0, 1e-4);
-            assert_float_equal(school.train.value_n[i] * scale + mean, b->old_value[i],
-                               1e-3 * (1 + fabs((double)b->old_value[i])));
+            assert_float_equal(school.train.heads.head[0].value_n[i] * scale + mean,
+                               b->stream[0].old_value[i],
+                               1e-3 * (1 + fabs((double)b->stream[0].old_value[i])));
             ends += b->flags[i] != 0;
         }
         carried += !b->starts[0];
@@ -125,7 +126,7 @@ static void the_terminal_caption_is_paid(void **state)
     for (int i = 0; i < b->rows; i++) {
         // a success pays 50, scaled to 2; the caption adds 1 at its first occurrence
         const bool won = (b->flags[i] & SEGMENT_TERMINATED) != 0;
-        assert_float_equal(b->reward[i], won ? 3 : 0, 1e-6);
+        assert_float_equal(b->stream[0].reward[i], won ? 3 : 0, 1e-6);
         paid += won;
     }
     assert_true(paid > 0);
@@ -138,7 +139,7 @@ static void an_update_of_no_samples_changes_nothing(void **state)
     school_play(&school, 0);
     school_step(&school);
     const uint64_t before = digest(), blobs = school.blobs;
-    const struct moments moments = school.train.moments;
+    const struct moments moments = school.train.heads.head[0].moments;
     const int journals = school.journals;
     for (int i = 0; i < 3; i++) {
         school_step(&school);
@@ -148,7 +149,7 @@ static void an_update_of_no_samples_changes_nothing(void **state)
     assert_int_equal(digest(), before);
     assert_int_equal(school.blobs, blobs);
     assert_int_equal(school.journals, journals);
-    assert_memory_equal(&school.train.moments, &moments, sizeof(moments));
+    assert_memory_equal(&school.train.heads.head[0].moments, &moments, sizeof(moments));
 }
 
 static void each_segment_is_trained_once_in_order(void **state)
@@ -369,12 +370,13 @@ static void values_in_reward_units_outlive_a_move_of_the_moments(void **state)
     school_play(&school, 0); // both said under mean 0 and scale 1
     school_step(&school);
     school_step(&school);
-    assert_true(fabs(school.train.moments.scale - 1) > 0.1);
+    assert_true(fabs(school.train.heads.head[0].moments.scale - 1) > 0.1);
     for (int i = 0; i < school.train.batch.rows; i++) {
-        assert_float_equal(school.train.value[i], school.train.batch.old_value[i],
-                           1e-4);
+        assert_float_equal(school.train.heads.head[0].value[i],
+                           school.train.batch.stream[0].old_value[i], 1e-4);
         // and what it said when it acted is compared in the units of today
-        assert_float_equal(school.train.old_value_n[i], school.train.value_n[i], 1e-3);
+        assert_float_equal(school.train.heads.head[0].old_value_n[i],
+                           school.train.heads.head[0].value_n[i], 1e-3);
     }
 }
 

@@ -65,10 +65,10 @@ static struct seen step(int u)
     school_step(&school);
     const struct reward *r = &school.train.reward;
     const struct batch *b = &school.train.batch;
-    return (struct seen){
-        .weights = train_digest(&school.train),
-        .model = r->kind->digest(r),
-        .reward = hash_64(bytes_of(b->reward, sizeof(float) * (size_t)b->rows))};
+    return (struct seen){.weights = train_digest(&school.train),
+                         .model = r->kind->digest(r),
+                         .reward = hash_64(bytes_of(b->stream[0].reward,
+                                                    sizeof(float) * (size_t)b->rows))};
 }
 
 /* The same segments and labels twice, once without a break and once with one in the

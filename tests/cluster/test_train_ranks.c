@@ -123,7 +123,8 @@ static void two_ranks_make_the_gradient_and_the_step_of_one(void **state)
         // near 0 may turn a whole step around, so weights agree to a few steps of 1e-3.
         assert_true(furthest(one->weights, two->weights, one->floats) <
                     2e-3 * (round + 1));
-        assert_float_equal(alone.train.moments.mean, half[1].train.moments.mean, 1e-4);
+        assert_float_equal(alone.train.heads.head[0].moments.mean,
+                           half[1].train.heads.head[0].moments.mean, 1e-4);
         assert_float_equal(alone.train.last.sigma, half[1].train.last.sigma, 1e-4);
         assert_int_equal(half[1].train.env_steps, (round + 1) * E * T);
     }

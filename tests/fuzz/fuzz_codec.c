@@ -54,6 +54,8 @@ static void write_again(struct codec *c, const struct segment_view *v, uint64_t 
                                       .first_action = v->first_action,
                                       .first_starts = v->first_starts,
                                       .bootstrap = v->bootstrap,
+                                      .intrinsic_value = v->intrinsic_value,
+                                      .intrinsic_bootstrap = v->intrinsic_bootstrap,
                                       .text = text,
                                       .episode = episode};
     const struct bytes frame = codec_encode_segment(c, &fill);

@@ -163,6 +163,20 @@ static void a_death_is_worth_nothing(void **state)
     assert_float_equal(advantage[3 * B], reward[3 * B] - value[3 * B], 1e-6);
 }
 
+static void an_endless_return_goes_on_over_every_end(void **state)
+{
+    const struct vtrace_options endless = {.gamma = gamma_, .endless = true};
+    static float want[N];
+
+    (void)state;
+    fill(9, true);
+    memset(flags, 0, sizeof(flags));
+    vtrace_targets(want, advantage, &rows, T, B, &plain);
+    end_some(3);
+    vtrace_targets(target, advantage, &rows, T, B, &endless);
+    assert_memory_equal(target, want, sizeof(want));
+}
+
 static void the_last_step_sees_the_value_after_the_segment(void **state)
 {
     (void)state;
@@ -256,6 +270,7 @@ int main(void)
         cmocka_unit_test(
             a_truncation_is_worth_its_final_observation_and_cuts_the_trace),
         cmocka_unit_test(a_death_is_worth_nothing),
+        cmocka_unit_test(an_endless_return_goes_on_over_every_end),
         cmocka_unit_test(the_last_step_sees_the_value_after_the_segment),
         cmocka_unit_test(the_advantage_of_the_last_step_has_no_ratio_in_it),
         cmocka_unit_test(the_reference_way_is_its_own_recursion),

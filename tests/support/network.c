@@ -285,7 +285,7 @@ static void rescaling_the_values_keeps_them_in_reward_units(void **state)
     for (int n = 0; n < k.N; n++) {
         before[n] = (double)k.values[n] * 3.0 + 0.5;
     }
-    policy_rescale_values(k.p, 0.5, 3.0, -1.25, 0.7);
+    policy_rescale_values(k.p, 0, 0.5, 3.0, -1.25, 0.7);
     forward(k.s.starts);
     for (int n = 0; n < k.N; n++) {
         assert_near((double)k.values[n] * 0.7 - 1.25, before[n], 1e-5);

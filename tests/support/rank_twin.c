@@ -18,6 +18,7 @@ static void init(struct twin *t, uint32_t ranks, int segment_steps, int state_fl
 {
     memset(t, 0, sizeof(*t));
     t->segment_steps = segment_steps;
+    t->value_heads = 1;
     t->state_floats = state_floats;
     clock_init_manual(&t->clock, 1000000000u);
     t->bus = bus_new_memory(&t->clock);
@@ -72,6 +73,7 @@ static void open_rank(struct twin *t, uint32_t rank)
         .spec = {.task = "crypt-vault", .actions = SAMPLE_ACTIONS, .spec_digest = 9},
         .net = "cells",
         .segment_steps = t->segment_steps,
+        .value_heads = t->value_heads,
         .state_floats = t->state_floats,
         .seed = 777,
         .goal = "treasure",
@@ -360,7 +362,8 @@ static void say_hello(struct twin_actor *a, struct bus_socket *to, int wanted_id
                                 .wanted_id = wanted_id,
                                 .pid = a->nonce,
                                 .nonce = a->nonce,
-                                .first_unacked = a->next};
+                                .first_unacked = a->next,
+                                .value_heads = 1};
 
     assert_int_equal(bus_send(to, NULL, codec_encode_hello(a->codec, &h, &m)), ST_OK);
 }

@@ -47,6 +47,7 @@ struct twin {
     char dir[512];
     uint32_t ranks, start;
     int segment_steps, state_floats;
+    int value_heads;
     uint64_t store_bytes, label_budget, label_budget_hour, relabel_serial;
     double consistency_share;
     bool unlabelled;    // the reward needs no labels

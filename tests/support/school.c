@@ -26,7 +26,8 @@ static void open_games(struct school *s, const struct school_plan *plan, uint32_
         .count_key = COUNT_DIGITS_MASKED,
     };
     assert_int_equal(vecenv_open(&games, &s->games), ST_OK);
-    const struct policy_shape shape = {"cells", vecenv_spec(s->games)->actions, 1};
+    const struct policy_shape shape = {"cells", vecenv_spec(s->games)->actions,
+                                       (int)s->options.value_heads};
     assert_int_equal(policy_new(&shape, plan->envs, plan->envs, false, &s->policy),
                      ST_OK);
     struct rollout_plan rollout = {s->games, s->policy, plan->T, games.stream};
@@ -44,7 +45,7 @@ static void open_training(struct school *s, const struct school_plan *plan)
         .clock = &s->clock,
         .shape = {.net = "cells",
                   .actions = vecenv_spec(s->games)->actions,
-                  .value_heads = 1},
+                  .value_heads = (int)s->options.value_heads},
         .run = RUN,
         .start = 1,
     };
@@ -132,8 +133,12 @@ void school_play(struct school *s, uint64_t update)
     memcpy(policy_params(s->policy)->weights, from->weights,
            sizeof(float) * from->floats);
     policy_weights_changed(s->policy);
-    rollout_set_version(s->rollout, (struct version){1, update}, s->train.moments.mean,
-                        s->train.moments.scale);
+    struct rollout_moments moments[HEADS_MAX];
+    for (int h = 0; h < HEADS_MAX; h++) {
+        const struct moments m = heads_moments(&s->train.heads, h);
+        moments[h] = (struct rollout_moments){m.mean, m.scale};
+    }
+    rollout_set_version(s->rollout, (struct version){1, update}, moments);
     rollout_begin(s->rollout);
     while (st == ST_OK) {
         st = rollout_step(s->rollout);

@@ -57,9 +57,10 @@ void sample_segment_init(struct sample_segment *s)
                                              55,    77,
                                              1234,  0xf0f0u,
                                              9.5f,  0x123456789abcdef0u,
-                                             1,     bytes_text("killed by a newt")};
+                                             1,     bytes_text("killed by a newt"),
+                                             0};
     s->episode[1] = (struct segment_episode){
-        6, 3, -0.5f, -1.5f, 4, 1, 0, 1, 12, 1, 0.5f, 99, 0, bytes_text("")};
+        6, 3, -0.5f, -1.5f, 4, 1, 0, 1, 12, 1, 0.5f, 99, 0, bytes_text(""), 0};
     s->fill = (struct segment_fill){.header = sample_header(FRAME_SEGMENT),
                                     .env = 5,
                                     .version = {2, 1234567890123u},
@@ -87,6 +88,17 @@ void sample_segment_init(struct sample_segment *s)
                                     .episode = s->episode};
 }
 
+void sample_segment_two_heads(struct sample_segment *s)
+{
+    for (int t = 0; t < SAMPLE_T; t++) {
+        s->intrinsic[t] = 7.25f - (float)t;
+    }
+    s->fill.intrinsic_value = s->intrinsic;
+    s->fill.intrinsic_bootstrap = -2.5f;
+    s->episode[0].intrinsic_final_value = 3.5f;
+    s->episode[1].intrinsic_final_value = -0.125f;
+}
+
 struct msg_hello sample_hello(void)
 {
     return (struct msg_hello){.host = bytes_text("host-a"),
@@ -98,7 +110,8 @@ struct msg_hello sample_hello(void)
                               .wanted_id = 6,
                               .pid = 4242,
                               .nonce = 0xfeedfacecafebeefu,
-                              .first_unacked = 17};
+                              .first_unacked = 17,
+                              .value_heads = 2};
 }
 
 struct msg_welcome sample_welcome(void)
@@ -111,7 +124,8 @@ struct msg_welcome sample_welcome(void)
                                 .window = 64,
                                 .next_seq = 12,
                                 .newest = {3, 900},
-                                .count_key = 1};
+                                .count_key = 1,
+                                .value_heads = 2};
 }
 
 struct msg_refuse sample_refuse(void)
@@ -135,7 +149,9 @@ struct msg_weights sample_weights(void)
                                 .mean = 0.125,
                                 .scale = 2.5,
                                 .weights = weights,
-                                .floats = 5};
+                                .floats = 5,
+                                .intrinsic_mean = -0.5,
+                                .intrinsic_scale = 1.5};
 }
 
 struct msg_judge_hello sample_judge_hello(void)
@@ -288,6 +304,9 @@ static uint64_t sum_segment(const struct segment_view *v)
     sum += sum_of(v->count, T * sizeof(*v->count));
     sum += sum_of(v->action, T);
     sum += sum_of(v->logp, T * sizeof(*v->logp));
+    sum += v->intrinsic_value != NULL
+               ? sum_of(v->intrinsic_value, T * sizeof(*v->intrinsic_value))
+               : 0;
     sum += sum_of(v->value, T * sizeof(*v->value));
     sum += sum_of(v->reward, T * sizeof(*v->reward));
     sum += sum_of(v->flags, T);

@@ -15,10 +15,12 @@ struct sample_segment {
     uint16_t caption[SAMPLE_T], count[SAMPLE_T];
     uint8_t action[SAMPLE_T], flags[SAMPLE_T];
     float logp[SAMPLE_T], value[SAMPLE_T], reward[SAMPLE_T], state[SAMPLE_STATE];
+    float intrinsic[SAMPLE_T];
     struct segment_text text[4];
     struct segment_episode episode[2];
 };
-void sample_segment_init(struct sample_segment *s);
+void sample_segment_init(struct sample_segment *s);      // of one value head
+void sample_segment_two_heads(struct sample_segment *s); // after init
 
 struct frame_header sample_header(uint8_t kind);
 struct msg_hello sample_hello(void);

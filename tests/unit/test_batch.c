@@ -71,7 +71,7 @@ static int open_all(void **state)
         .episode = ends,
     };
     const struct batch_shape shape = {
-        .T = T, .sequences = 3, .piece = 3, .state_floats = H};
+        .T = T, .sequences = 3, .piece = 3, .state_floats = H, .heads = 1};
 
     (void)state;
     for (int t = 0; t < T; t++) {
@@ -125,15 +125,15 @@ static void rows_are_time_major_and_whole(void **state)
             assert_int_equal(batch.action[row], action[t]);
             assert_int_equal(batch.count[row], count[t]);
             assert_float_equal(batch.behaviour[row], logp[t], 0);
-            assert_float_equal(batch.old_value[row], value[t], 0);
+            assert_float_equal(batch.stream[0].old_value[row], value[t], 0);
             assert_float_equal(batch.env_reward[row], reward_of[t], 0);
         }
     }
-    assert_float_equal(batch.last_value[0], 8.5, 0);
-    assert_float_equal(batch.last_value[1], -1, 0);
+    assert_float_equal(batch.stream[0].last_value[0], 8.5, 0);
+    assert_float_equal(batch.stream[0].last_value[1], -1, 0);
     assert_float_equal(batch.state[H + 2], -0.5, 0);
-    assert_float_equal(batch.final_value[at(3, 0)], 6.5, 0);
-    assert_float_equal(batch.final_value[at(1, 0)], 0, 0);
+    assert_float_equal(batch.stream[0].final_value[at(3, 0)], 6.5, 0);
+    assert_float_equal(batch.stream[0].final_value[at(1, 0)], 0, 0);
 }
 
 static void each_row_saw_what_came_before_it(void **state)
@@ -195,7 +195,7 @@ static void a_batch_forgets_the_one_before(void **state)
 static void pieces_hold_whole_sequences_one_after_the_other(void **state)
 {
     const struct batch_shape shape = {
-        .T = T, .sequences = 3, .piece = 1, .state_floats = H};
+        .T = T, .sequences = 3, .piece = 1, .state_floats = H, .heads = 1};
     struct batch cut;
 
     (void)state;
@@ -221,7 +221,8 @@ static void replayed_rows_stand_behind_and_emit_nothing(void **state)
                                       .replayed = 1,
                                       .burn_in = 2,
                                       .piece = 2,
-                                      .state_floats = H};
+                                      .state_floats = H,
+                                      .heads = 1};
     struct batch b;
 
     (void)state;

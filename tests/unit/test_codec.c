@@ -11,7 +11,7 @@
 #include "tests/support/wire_samples.h"
 
 static struct codec *writer, *reader;
-static const struct codec_limits limits = {SAMPLE_T, SAMPLE_STATE, SAMPLE_ACTIONS};
+static const struct codec_limits limits = {SAMPLE_T, SAMPLE_STATE, SAMPLE_ACTIONS, 0};
 
 static int open_codecs(void **state)
 {
@@ -53,6 +53,7 @@ static void assert_episodes_equal(const struct segment_view *v,
         assert_same(got, *want, row);
         assert_same(got, *want, next_caption);
         assert_same(got, *want, final_value);
+        assert_same(got, *want, intrinsic_final_value);
         assert_same(got, *want, episode_return);
         assert_same(got, *want, length);
         assert_same(got, *want, depth);
@@ -89,6 +90,11 @@ static void assert_segment_equal(const struct segment_view *v,
     assert_same(*v, *f, first_action);
     assert_same(*v, *f, first_starts);
     assert_same(*v, *f, bootstrap);
+    assert_same(*v, *f, intrinsic_bootstrap);
+    assert_int_equal(v->intrinsic_value != NULL, f->intrinsic_value != NULL);
+    if (v->intrinsic_value != NULL) {
+        assert_memory_equal(v->intrinsic_value, s->intrinsic, sizeof(s->intrinsic));
+    }
     assert_memory_equal(v->chars, s->chars, sizeof(s->chars));
     assert_memory_equal(v->colors, s->colors, sizeof(s->colors));
     assert_memory_equal(v->stats, s->stats, sizeof(s->stats));
@@ -117,6 +123,30 @@ static void every_field_of_a_segment_survives(void **state)
     assert_segment_equal(&v, &s);
 }
 
+/* A run with one head reads what older builds wrote, and one with two refuses it. */
+static void a_second_head_is_absent_or_whole(void **state)
+{
+    const struct codec_limits one = {.value_heads = 1}, two = {.value_heads = 2};
+    struct sample_segment s;
+    struct segment_view v;
+
+    (void)state;
+    sample_segment_init(&s);
+    struct bytes frame = codec_encode_segment(writer, &s.fill);
+    const size_t len = frame.len;
+    assert_int_equal(codec_decode_segment(reader, frame, &one, &v), ST_OK);
+    assert_null(v.intrinsic_value);
+    assert_int_equal(codec_decode_segment(reader, frame, &two, &v), ST_CORRUPT);
+    assert_string_equal(codec_reason(reader),
+                        "intrinsic_value: not this run's number of value heads");
+    sample_segment_two_heads(&s);
+    frame = codec_encode_segment(writer, &s.fill);
+    assert_true(frame.len >= len + sizeof(s.intrinsic));
+    assert_int_equal(codec_decode_segment(reader, frame, &two, &v), ST_OK);
+    assert_segment_equal(&v, &s);
+    assert_int_equal(codec_decode_segment(reader, frame, &one, &v), ST_CORRUPT);
+}
+
 static void every_field_of_hello_and_welcome_survives(void **state)
 {
     const struct msg_hello a = sample_hello();
@@ -137,6 +167,7 @@ static void every_field_of_hello_and_welcome_survives(void **state)
     assert_same(x, a, pid);
     assert_same(x, a, nonce);
     assert_same(x, a, first_unacked);
+    assert_same(x, a, value_heads);
     assert_int_equal(
         codec_decode_welcome(reader, sample_frame(writer, FRAME_WELCOME), &y), ST_OK);
     assert_bytes_equal(y.endpoint, b.endpoint);
@@ -149,6 +180,7 @@ static void every_field_of_hello_and_welcome_survives(void **state)
     assert_same(y, b, newest.start);
     assert_same(y, b, newest.update);
     assert_same(y, b, count_key);
+    assert_same(y, b, value_heads);
 }
 
 static void every_field_of_refuse_ack_and_weights_survives(void **state)
@@ -180,6 +212,8 @@ static void every_field_of_refuse_ack_and_weights_survives(void **state)
     assert_same(z, c, env_steps);
     assert_same(z, c, mean);
     assert_same(z, c, scale);
+    assert_same(z, c, intrinsic_mean);
+    assert_same(z, c, intrinsic_scale);
     assert_same(z, c, floats);
     assert_memory_equal(z.weights, c.weights, sizeof(float) * c.floats);
 }
@@ -423,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_field_of_a_segment_survives),
+        TEST(a_second_head_is_absent_or_whole),
         TEST(every_field_of_hello_and_welcome_survives),
         TEST(every_field_of_refuse_ack_and_weights_survives),
         TEST(every_field_of_a_judges_joining_survives),

@@ -9,7 +9,7 @@
 #include "tests/support/wire_samples.h"
 
 static struct codec *writer, *reader;
-static const struct codec_limits limits = {SAMPLE_T, SAMPLE_STATE, SAMPLE_ACTIONS};
+static const struct codec_limits limits = {SAMPLE_T, SAMPLE_STATE, SAMPLE_ACTIONS, 0};
 
 static int open_codecs(void **state)
 {
@@ -58,6 +58,10 @@ static void expect_fault(enum status st, const char *fault)
     X(s.fill.first_caption = 4, "first_caption: index out of range")                   \
     X(s.fill.first_action = SAMPLE_ACTIONS, "first_action: out of range")              \
     X(s.fill.bootstrap = -INFINITY, "bootstrap: not finite")                           \
+    X((sample_segment_two_heads(&s), s.intrinsic[3] = NAN),                            \
+      "intrinsic_value: not finite")                                                   \
+    X(s.fill.intrinsic_bootstrap = NAN, "intrinsic_bootstrap: not finite")             \
+    X(s.episode[1].intrinsic_final_value = NAN, "intrinsic_final_value: not finite")   \
     X(s.text[1].text = long_text, "text: longer than 255 bytes")                       \
     X(s.text[1].event = -2, "event: out of range")                                     \
     X(s.text[2].truth = 2, "truth: out of range")                                      \
@@ -98,7 +102,7 @@ static void every_planted_fault_of_a_segment_is_named(void **state)
  * verifier. */
 static void a_vector_whose_length_is_not_of_T_is_named(void **state)
 {
-    const struct codec_limits other_T = {SAMPLE_T + 1, 0, 0};
+    const struct codec_limits other_T = {.T = SAMPLE_T + 1};
     struct segment_view v;
     struct bytes frame = sample_frame(writer, FRAME_SEGMENT);
 
@@ -157,17 +161,22 @@ static void every_planted_fault_of_control_is_named(void **state)
     PLANT(hello, m.environments = 0, "environments: out of range");
     PLANT(hello, m.actions = 256, "actions: out of range");
     PLANT(hello, m.wanted_id = -2, "wanted_id: out of range");
+    PLANT(hello, m.value_heads = 0, "value_heads: is 0");
     PLANT(welcome, m.endpoint = none, "endpoint: not 1 to 255 bytes");
     PLANT(welcome, m.segment_steps = 0, "segment_steps: out of range");
     PLANT(welcome, m.segment_steps = 513, "segment_steps: out of range");
     PLANT(welcome, m.net = name, "net: not 1 to 255 bytes");
     PLANT(welcome, m.count_key = 2, "count_key: out of range");
+    PLANT(welcome, m.value_heads = 0, "value_heads: out of range");
+    PLANT(welcome, m.value_heads = 3, "value_heads: out of range");
     PLANT(refuse, m.reason = bytes_of(long_content, 1025),
           "reason: longer than 1024 bytes");
     PLANT(ack, m.dropped = DROP_REASONS, "dropped: out of range");
     PLANT(weights, m.version.start = 0, "start: is 0");
     PLANT(weights, m.mean = NAN, "mean: not finite");
     PLANT(weights, m.scale = 0, "scale: not above 0");
+    PLANT(weights, m.intrinsic_mean = NAN, "intrinsic_mean: not finite");
+    PLANT(weights, m.intrinsic_scale = 0, "intrinsic_scale: not above 0");
     PLANT(weights, m.floats = 0, "weights: none");
     PLANT(weights, (m.weights = bad, m.floats = 1), "weights: not finite");
 }

@@ -239,6 +239,26 @@ static void soft_and_hard_say_what_a_chance_is_worth(void **state)
     reward_release(&reward);
 }
 
+static void the_games_part_and_the_other_can_be_had_apart(void **state)
+{
+    float ext[ROWS], intrinsic[ROWS];
+    struct reward_sums whole;
+
+    (void)state;
+    open_kind("retrieval");
+    take(&reward, key[1], 1, 0);
+    reward_apply(&reward, paid, &whole, &rows, 7);
+    reward_apply_apart(&reward, ext, intrinsic, &sums, &rows, 7);
+    for (int i = 0; i < ROWS; i++) {
+        assert_float_equal(ext[i] + intrinsic[i], paid[i], 1e-6);
+    }
+    assert_float_equal(ext[1], 2, 1e-6);
+    assert_float_equal(intrinsic[1], 1, 1e-6);
+    assert_float_equal(intrinsic[2], 1.0 / 8, 1e-6);
+    assert_float_equal(sums.in, whole.in, 0);
+    reward_release(&reward);
+}
+
 static void the_last_label_wins_and_tells_how_long_it_took(void **state)
 {
     (void)state;
@@ -423,6 +443,7 @@ int main(void)
         cmocka_unit_test(count_pays_one_over_the_root_of_visits),
         cmocka_unit_test(classify_pays_labels_then_a_mixture_then_the_model),
         cmocka_unit_test(soft_and_hard_say_what_a_chance_is_worth),
+        cmocka_unit_test(the_games_part_and_the_other_can_be_had_apart),
         cmocka_unit_test(the_last_label_wins_and_tells_how_long_it_took),
         cmocka_unit_test(an_unknown_kind_is_refused_with_the_nearest),
         cmocka_unit_test(the_table_grows_and_survives_a_checkpoint),

@@ -42,7 +42,8 @@ static void world_open(struct world *w, const char *task, const char *overrides)
     w->H = policy_state_floats(w->policy);
     const struct rollout_plan rollout = {w->games, w->policy, T, plan.stream};
     w->rollout = rollout_new(&rollout);
-    rollout_set_version(w->rollout, (struct version){1, 5}, 2.0, 3.0);
+    rollout_set_version(w->rollout, (struct version){1, 5},
+                        &(struct rollout_moments){2.0, 3.0});
 }
 
 static void world_close(struct world *w)

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "common/base/log.h"
 #include "common/base/text.h"
 
 static double ratio(double a, double b)
@@ -31,6 +32,18 @@ void report_model_state(const struct fitting_figures *f, char out[REPORT_MODEL_S
                     (unsigned long long)least, (unsigned long long)f->need_class,
                     f->orders ? "decided" : "of a class", (unsigned long long)f->steps,
                     (unsigned long long)f->need_steps);
+    }
+}
+
+void report_model_end(const struct train *t)
+{
+    char state[REPORT_MODEL_STATE];
+
+    if (t->reward.fitting.on && !t->reward.fitting.open) {
+        report_model_state(&t->reward.fitting, state);
+        LOG_WARN("REWARD-GATE", "the reward's model never paid (%s); %s", state,
+                 t->reward.fitting.orders ? "captions paid nothing"
+                                          : "captions paid by their labels alone");
     }
 }
 

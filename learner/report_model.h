@@ -13,6 +13,9 @@ enum { REPORT_MODEL_STATE = 64 };
  * where there is no model. */
 void report_model_state(const struct fitting_figures *f, char out[REPORT_MODEL_STATE]);
 
+/* Says when a run ends whose model never paid. */
+void report_model_end(const struct train *t);
+
 /* What a line is about: since the line before. */
 struct report_model_line {
     uint64_t update;

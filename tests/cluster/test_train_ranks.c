@@ -369,6 +369,89 @@ static void visits_are_counted_over_all_ranks(void **state)
     close_all();
 }
 
+/* ---- a reward that is fitted ---- */
+
+static void tune_classify(struct learner_options *o)
+{
+    o->batch = E * T;
+    text_format(o->reward, sizeof(o->reward), "classify");
+    o->gate_labels = 24;
+    o->gate_class = 4;
+    o->gate_steps = 8;
+    o->ramp_updates = 4;
+    o->reward_version_updates = 2;
+}
+
+static void teach(struct school *s, int n)
+{
+    struct to_training m = {.kind = TO_TRAINING_TEXT};
+
+    text_format((char *)m.text.text, sizeof(m.text.text), "%s %c%c.",
+                n % 3 == 0 ? "You climb" : "You fall", 'a' + n % 26, 'a' + n / 26);
+    m.text.len = (uint8_t)strlen((const char *)m.text.text);
+    m.text.key = hash_128(bytes_of(m.text.text, m.text.len));
+    assert_true(ring_push(s->rings.to_training, &m));
+    school_label(s, (const char *)m.text.text, n % 3 == 0 ? 1 : 0, (uint64_t)n + 1);
+}
+
+static enum status checkpointed[R];
+
+static void try_checkpoint(void *ctx, int rank)
+{
+    struct school *s = ctx;
+
+    checkpointed[rank] = train_checkpoint(&s[rank].train);
+    school_listen(&s[rank]);
+}
+
+static uint64_t model_of(const struct school *s)
+{
+    return s->train.reward.kind->digest(&s->train.reward);
+}
+
+static void a_fitted_reward_is_the_same_on_all_ranks(void **state)
+{
+    (void)state;
+    open_all(tune_classify);
+    for (int round = 0; round < 16; round++) {
+        for (int i = 0; round < 8 && i < 6; i++) {
+            teach(&alone, 6 * round + i);
+            teach(&half[0], 6 * round + i);
+        }
+        play_the_same();
+        step_all();
+        const struct fitting_figures *one = &alone.train.reward.fitting;
+        const struct fitting_figures *two = &half[0].train.reward.fitting;
+        assert_int_equal(model_of(&half[0]), model_of(&half[1]));
+        assert_int_equal(two->version, one->version);
+        assert_int_equal(two->steps, one->steps);
+        assert_float_equal(two->ramp, one->ramp, 0);
+        assert_float_equal(alone.train.agreed.tallies.reward.in,
+                           half[1].train.agreed.tallies.reward.in,
+                           1e-3 * (1 + alone.train.agreed.tallies.reward.in));
+    }
+    assert_true(alone.train.reward.fitting.ramp >= 1);
+    assert_true(alone.train.agreed.tallies.reward.in > 0);
+    ranks_twin_run(twin, try_checkpoint, half);
+    assert_int_equal(checkpointed[0], ST_OK);
+    assert_int_equal(checkpointed[1], ST_OK);
+
+    // A rank that has parted from the others is found at the next checkpoint.
+    half[1].train.reward.kind->take_text(&half[1].train.reward, (struct hash128){1, 2},
+                                         bytes_text("You fall."));
+    const struct reward_label label = {
+        .key = {1, 2}, .kind = VERDICT_LABEL, .captions = 1, .p = 1};
+    half[1].train.reward.kind->take_label(&half[1].train.reward, &label, 0);
+    harness_stderr_begin();
+    half[0].train.update++;
+    half[1].train.update++;
+    ranks_twin_run(twin, try_checkpoint, half);
+    assert_int_equal(checkpointed[0], ST_CORRUPT);
+    assert_non_null(
+        strstr(harness_stderr_end(), "the reward's model of rank 1 differs"));
+    close_all();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +462,7 @@ int main(void)
         cmocka_unit_test(orders_reach_all_ranks_after_the_texts_they_are_about),
         cmocka_unit_test(captions_of_other_ranks_reach_rank_0),
         cmocka_unit_test(visits_are_counted_over_all_ranks),
+        cmocka_unit_test(a_fitted_reward_is_the_same_on_all_ranks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

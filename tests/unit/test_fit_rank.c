@@ -180,6 +180,55 @@ static void it_pays_by_the_place_among_all_that_was_said(void **state)
     reward_release(&reward);
 }
 
+enum { BIG = 100000 }; // rows of a batch: a tenth of what the moments look back on
+
+/* Rocks come all the time, a key once: what is a tenth of the horizon old weighs
+ * nine tenths, and what is far above the others pays 1, not more. */
+static void moments_fade_and_what_pays_is_bounded(void **state)
+{
+    static float nothing[BIG], pays[BIG];
+    static uint16_t once[BIG];
+    static uint32_t which[BIG];
+    const uint32_t often[TEXTS] = {0, 1, 1, BIG - 2};
+    const struct reward_rows big = {.rows = BIG,
+                                    .texts = TEXTS,
+                                    .env_reward = nothing,
+                                    .count = once,
+                                    .caused = which,
+                                    .text = text,
+                                    .key = key,
+                                    .emissions = often};
+    double s[TEXTS] = {0}, n = 0, first = 0;
+
+    (void)state;
+    for (int i = 0; i < BIG; i++) {
+        once[i] = 1;
+        which[i] = i < 2 ? (uint32_t)i + 1 : 3;
+    }
+    open_rank();
+    teach_all();
+    for (int u = 0; u < 40; u++) {
+        const double ramp = reward.fitting.ramp;
+        reward_apply(&reward, pays, &sums, &big, (uint64_t)u);
+        for (int i = 1; i < TEXTS; i++) {
+            s[i] = score_of((const char *)text[i].data, s[i]);
+        }
+        if (ramp > 0) {
+            n *= 0.9;
+            first *= 0.9;
+            for (int i = 1; i < TEXTS; i++) {
+                n += often[i];
+                first += often[i] * s[i];
+            }
+        }
+        assert_int_equal(reward_fit(&reward, (uint64_t)u), ST_OK);
+        assert_float_equal(reward.fitting.mean, n > 0 ? first / n : 0, 1e-4);
+    }
+    assert_true((s[1] - reward.fitting.mean) / reward.fitting.sigma > 6);
+    assert_float_equal(pays[0], 0.5, 0); // a_int
+    reward_release(&reward);
+}
+
 /* a > b > c > a, each said with some noise: no scores fit, and all stay finite. */
 static void data_without_an_order_give_scores_near_each_other(void **state)
 {
@@ -259,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_pays_by_the_place_among_all_that_was_said),
+        cmocka_unit_test(moments_fade_and_what_pays_is_bounded),
         cmocka_unit_test(data_without_an_order_give_scores_near_each_other),
         cmocka_unit_test(a_resumed_one_pays_the_same),
         cmocka_unit_test(a_damaged_checkpoint_is_refused),

@@ -48,8 +48,14 @@ static double loss_of(struct model *m, const float *out, int items)
 
 /* ---- one step ---- */
 
+static bool sums_over_ranks(const struct model *m, const struct model_fitter *f)
+{
+    return f->shared && m->peers.count > 1;
+}
+
 /* This rank's part of a minibatch into m->number; returns how many. Every rank draws all,
- * so that the stream stays the same. */
+ * so that the stream stays the same, and so that it knows which rows of the gradient are
+ * not zeros on some rank. */
 static int draw(struct model *m, struct model_fitter *f)
 {
     int mine = 0;
@@ -59,8 +65,25 @@ static int draw(struct model *m, struct model_fitter *f)
         if (!f->shared || i % m->peers.count == m->peers.index) {
             m->number[mine++] = n;
         }
+        if (sums_over_ranks(m, f)) {
+            struct labels_item it;
+            labels_get(m->labels, n, &it);
+            for (int k = 0; k < it.captions; k++) {
+                capnet_name_text(f->net, it.text[k]);
+            }
+        }
     }
     return mine;
+}
+
+static enum status sum_grads(struct model *m, struct model_fitter *f)
+{
+    float *part;
+    const size_t floats = capnet_collect_grads(f->net, &part);
+
+    TRY(m->peers.sum(m->peers.ctx, part, floats));
+    capnet_spread_grads(f->net);
+    return ST_OK;
 }
 
 static enum status step(struct model *m, struct model_fitter *f)
@@ -78,8 +101,8 @@ static enum status step(struct model *m, struct model_fitter *f)
         (void)loss_of(m, out, items);
         capnet_backward(f->net, m->dout);
     }
-    if (f->shared && m->peers.count > 1) {
-        TRY(m->peers.sum(m->peers.ctx, w->grads, w->floats));
+    if (sums_over_ranks(m, f)) {
+        TRY(sum_grads(m, f));
     }
     if (adam_step(&f->adam, w->weights, w->grads, (double)m->options.batch,
                   m->options.lr, grad_norm, &norm) != ST_OK) {

@@ -7,7 +7,7 @@
 #include "common/base/text.h"
 #include "tests/support/school.h"
 
-enum { E = 8, T = 16, UPDATES = 40, LABELS = 6 };
+enum { E = 8, T = 16, UPDATES = 24, LABELS = 6 };
 
 static struct school school; // large
 static char dir[512];
@@ -75,7 +75,7 @@ static struct seen step(int u)
  * middle of the ramp, one while versions change. */
 static void it_resumes_bit_for_bit(void **state)
 {
-    static const int breaks[] = {9, 15, 17, 30};
+    static const int breaks[] = {9, 14, 17};
     struct seen want[UPDATES];
 
     (void)state;

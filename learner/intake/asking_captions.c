@@ -56,7 +56,7 @@ void asking_met(struct asking *a, uint32_t caption, uint32_t visits)
     if (a->items != NULL) {
         asking_offer_pair(a, caption);
         if (p->state == CAPTION_QUEUED ||
-            (p->state == CAPTION_NEW && asking_may_compare(p))) {
+            (p->state == CAPTION_NEW && asking_is_due(a, p))) {
             queue_caption(a, caption, p);
         }
         return;

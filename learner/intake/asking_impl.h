@@ -112,6 +112,8 @@ void asking_take_lease(struct asking *a, struct judge *j, struct lease *l,
 /* ---- asking_order*.c; only where a->items is there ---- */
 
 bool asking_may_compare(const struct caption *p); // with one more set
+/* Likewise, because of itself: not once more where all of its form have lost or won. */
+bool asking_is_due(const struct asking *a, const struct caption *p);
 void asking_offer_pair(struct asking *a,
                        uint32_t caption); // it may stand beside others
 /* Asks j about the caption and others, as long as there are any. */

@@ -12,6 +12,12 @@ bool asking_may_compare(const struct caption *p)
            p->compared + p->under_way < ASKING_COMPARED_MOST;
 }
 
+bool asking_is_due(const struct asking *a, const struct caption *p)
+{
+    return asking_may_compare(p) &&
+           (p->compared == 0 || !schedule_is_settled(a->schedule, p->form - 1u));
+}
+
 static struct pairs_caption pairs_caption_of(uint32_t number, const struct caption *p)
 {
     return (struct pairs_caption){.number = number,

@@ -475,6 +475,12 @@ bool schedule_next(struct schedule *s, uint32_t *number)
 
 /* ---- what comes of it ---- */
 
+bool schedule_is_settled(const struct schedule *s, uint32_t form)
+{
+    CHECK(form < FORMS_MOST);
+    return is_settled(&s->form[form]);
+}
+
 void schedule_end(struct schedule *s, uint32_t form)
 {
     struct form *f = &s->form[form];

@@ -57,6 +57,8 @@ bool schedule_next(struct schedule *s, uint32_t *number);
 bool schedule_longest(struct schedule *s, uint32_t keep, uint32_t *number);
 /* A question of this form is no longer under way, whatever came of it. */
 void schedule_end(struct schedule *s, uint32_t form);
+/* It has labels enough, all alike: another filling would tell nothing new. */
+bool schedule_is_settled(const struct schedule *s, uint32_t form);
 /* A label of a caption of this form. */
 void schedule_label(struct schedule *s, uint32_t form, float p);
 

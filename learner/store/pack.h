@@ -23,7 +23,9 @@ static inline void pack_put(struct pack *p, const void *v, size_t bytes)
         p->bad = true;
         return;
     }
-    memcpy(p->data + p->at, v, bytes);
+    if (bytes > 0) { // v may be NULL then
+        memcpy(p->data + p->at, v, bytes);
+    }
     p->at += bytes;
 }
 

@@ -164,6 +164,13 @@ static void the_gradient_is_divided_by_the_rows_that_carry_loss(void **state)
     round_of(1);
     assert_true(school.train.agreed.n == E * T);
     assert_true(school.train.agreed.replayed == E / 4 * LOSS_STEPS);
+    const struct params *p = policy_params(school.train.policy);
+    double squares = 0; // of the gradient, which is left as a sum
+    for (size_t i = 0; i < p->floats; i++) {
+        squares += (double)p->grads[i] * (double)p->grads[i];
+    }
+    assert_float_equal(sqrt(squares) / (E * T + E / 4 * LOSS_STEPS),
+                       school.train.last.grad_norm, 1e-5);
     school_step(&school);
     assert_true(counted()->samples == E / 4 * LOSS_STEPS);
     assert_true(counted()->cut == 0);
@@ -306,9 +313,20 @@ static void tune_ratio(struct learner_options *o)
 
 static void a_ratio_is_kept_over_updates(void **state)
 {
+    struct replaying *r = &school.train.replaying;
+    char *data;
+    size_t len;
+
     (void)state;
     open_with(tune_ratio);
     round_of(0);
+    const double credit = r->credit;
+    assert_true(credit > 0.5 && credit < 1);
+    replaying_write(r, &data, &len);
+    r->credit = 0;
+    assert_int_equal(replaying_read(r, bytes_of(data, len)), ST_OK);
+    assert_true(r->credit == credit);
+    mem_free(data);
     for (uint64_t u = 1; u <= 20; u++) {
         round_of(u);
     }

@@ -18,7 +18,7 @@
 #include "learner/reward/wordvec_line.h"
 
 enum {
-    PIECE = 4 << 20,     // bytes read at once
+    ROOM = 4 << 20,      // bytes read at once, and what is left of a line
     LINE_MOST = 1 << 20, // a word and 4,096 numbers are far less
     DIM_MOST = 4096,
     KEPT = 8192,    // vectors: 10 MB of 300 numbers
@@ -56,7 +56,7 @@ struct reading {
     struct wordvec *v;
     struct hash_state *digest;
     char *data;
-    size_t begin, end;
+    size_t begin, end, room;
     uint64_t at;   // in the file, of data[begin]
     uint64_t line; // number of the line at data[begin], from 1
     uint64_t told_ms;
@@ -99,7 +99,8 @@ static enum status read_piece(struct reading *r)
         return ST_CLOSED;
     }
     do {
-        n = pread(r->v->fd, r->data + r->end, PIECE, (off_t)(r->at + r->end));
+        n = pread(r->v->fd, r->data + r->end, r->room - r->end,
+                  (off_t)(r->at + r->end));
     } while (n < 0 && errno == EINTR);
     if (n < 0) {
         return failed(r->v, "read");
@@ -306,11 +307,13 @@ static enum status read_all(struct wordvec *v)
 {
     struct reading r = {.v = v,
                         .digest = hash_begin(),
-                        .data = mem_new((size_t)PIECE + 2 * (size_t)LINE_MOST, 1),
+                        .room = v->size < ROOM ? (size_t)v->size + 1 : ROOM,
                         .line = 1,
                         .told_ms = clock_ms(clock_system())};
-    enum status st = take_first_line(&r);
+    enum status st;
 
+    r.data = mem_new(r.room, 1);
+    st = take_first_line(&r);
     st = st == ST_OK ? take_words(&r) : st;
     v->digest = hash_end(r.digest);
     mem_free(r.data);

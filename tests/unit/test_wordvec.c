@@ -2,8 +2,10 @@
 
 #include "tests/support/harness.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
@@ -153,6 +155,27 @@ static void a_file_cut_off_in_use_is_told_and_does_not_crash(void **state)
     wordvec_close(v);
 }
 
+static void a_number_changed_in_place_is_told_by_the_files_time(void **state)
+{
+    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    struct wordvec *v;
+    const float *x;
+
+    (void)state;
+    write_bytes(good, strlen(good));
+    assert_int_equal(wordvec_open(path, &v), ST_OK);
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 8, SEEK_SET), 0);
+    assert_int_equal(fputc('7', f), '7'); // key 7 -0.5
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    harness_stderr_begin();
+    assert_int_equal(wordvec_find(v, bytes_text("key"), &x), ST_CORRUPT);
+    assert_non_null(strstr(harness_stderr_end(), "changed or cut off"));
+    wordvec_close(v);
+}
+
 static void a_file_replaced_in_use_goes_on_as_it_was(void **state)
 {
     struct wordvec *v;
@@ -211,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_line_without_end_is_refused),
         cmocka_unit_test(a_missing_file_and_a_directory_are_refused),
         cmocka_unit_test(a_file_cut_off_in_use_is_told_and_does_not_crash),
+        cmocka_unit_test(a_number_changed_in_place_is_told_by_the_files_time),
         cmocka_unit_test(a_file_replaced_in_use_goes_on_as_it_was),
         cmocka_unit_test(more_words_than_are_kept_are_all_found),
         cmocka_unit_test(a_stop_ends_the_reading),

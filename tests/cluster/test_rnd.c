@@ -4,6 +4,7 @@
 #include "tests/support/harness.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/mem.h"
@@ -141,6 +142,34 @@ static void what_was_never_seen_pays_more_and_less_each_time(void **state)
     }
     assert_true((double)first > 2 * mean_paid(&one));
     assert_true(one.paid[0] < 0.7F * first);
+    reward_release(&one.reward);
+}
+
+/* A field of what it tells of itself. */
+static double told(const struct scene *s, const char *field)
+{
+    struct metrics_row m = {0};
+    double value = NAN;
+
+    metrics_begin(&m);
+    s->reward.kind->report(&s->reward, &m, false);
+    const char *at = strstr(metrics_end(&m), field);
+    assert_non_null(at);
+    assert_int_equal(sscanf(at + strlen(field), "\": %lf", &value), 1);
+    metrics_release(&m);
+    return value;
+}
+
+static void it_takes_one_step_in_each_update_and_errs_less(void **state)
+{
+    (void)state;
+    open_scene(&one, &single, 1);
+    go_on(&one, 0, WARM / ROWS_ + 1);
+    assert_float_equal(told(&one, "rnd_fit_steps"), 1, 0);
+    const double first = told(&one, "rnd_error");
+    go_on(&one, WARM / ROWS_ + 1, 40);
+    assert_float_equal(told(&one, "rnd_fit_steps"), 40 - WARM / ROWS_, 0);
+    assert_true(told(&one, "rnd_error") < 0.7 * first);
     reward_release(&one.reward);
 }
 
@@ -366,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_paid_until_inputs_and_returns_are_known),
         cmocka_unit_test(what_was_never_seen_pays_more_and_less_each_time),
+        cmocka_unit_test(it_takes_one_step_in_each_update_and_errs_less),
         cmocka_unit_test(it_pays_with_the_game_and_by_no_count),
         cmocka_unit_test(replayed_rows_teach_nothing),
         cmocka_unit_test(it_goes_on_from_a_checkpoint_bit_for_bit),

@@ -103,6 +103,12 @@ enum status answer_turn(struct answer *a)
     return st == ST_AGAIN ? ST_OK : st;
 }
 
+bool answer_stop(struct answer *a)
+{
+    a->stopping = true;
+    return a->open && a->backend->stop != NULL && a->backend->stop(a->self);
+}
+
 static void drop(struct answer *a, struct desk_slot *slot)
 {
     if (slot->asked && a->open && a->backend->drop != NULL) {
@@ -200,6 +206,9 @@ static enum status answer_one(struct answer *a, struct desk *d, struct desk_slot
     const struct hash128 key = cache_key(q);
     bool cached = false;
 
+    if (a->stopping && !slot->asked) {
+        return ST_AGAIN; // goodbye gives it back
+    }
     q->taken_ns = slot->taken_ns;
     q->deadline_ns = slot->taken_ns + a->deadline_ns;
     if (may_repeat && cache_get(a->cache, key, v)) {

@@ -18,6 +18,7 @@ struct answer {
     const struct clock *clock;
     void *self;                   // the backend's
     bool open, underway, turning; // turning: turn() is at work
+    bool stopping;                // nothing new is asked
     uint64_t deadline_ns;         // for one question
     struct hash128 goal_digest;
     struct goal goal;
@@ -44,6 +45,9 @@ uint32_t answer_credits(const struct answer *a);
 enum judge_pause answer_pause(const struct answer *a); // why it wants none
 /* Lets the backend work; the statuses of its turn(), but ST_OK for ST_AGAIN. */
 MUST_USE enum status answer_turn(struct answer *a);
+/* Begins nothing more from now on; true while the backend waits for answers to what it
+ * has begun. */
+bool answer_stop(struct answer *a);
 /* Nobody waits for these questions any more: the backend forgets them too. */
 void answer_drop_all(struct answer *a, struct desk *d);
 /* Each waiting question of the desk once, for about 100 ms; true when one was answered.

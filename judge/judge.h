@@ -114,6 +114,10 @@ struct judge_backend {
     uint32_t (*credits)(const void *self);
     /* Why credits() is 0: told with it, so that the run can say what it waits for. */
     enum judge_pause (*pause)(const void *self);
+    /* Called again and again once the judge is to leave: from the first time on begin
+     * nothing more. True while answers are to come of what was begun, and paid for; the
+     * judge waits for them, 5 s at most. Without it what waits is left at once. */
+    bool (*stop)(void *self);
     /* What it can do, known once it is open. Without it can_rate, can_order, K up to
      * 8. */
     void (*kinds)(const void *self, bool *rate, bool *order, uint32_t *order_most);

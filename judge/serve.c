@@ -23,6 +23,7 @@ enum {
     HELLO_MS = 1000,      // first pause between two hellos without an answer
     HELLO_MOST_MS = 8000, // doubled up to this
     STOP_MS = 2000,       // to get the last answers away
+    STOP_BEGUN_MS = 5000, // before that for answers to what was begun
     WAIT_MS = 200,
     WAIT_UNDERWAY_MS = 10, // a backend is at work and says nothing by itself
     TELL_MS = 30000,       // one line about a learner that does not answer
@@ -55,9 +56,10 @@ struct serve {
     uint32_t number, incarnation; // from the welcome
     char host[256];
 
-    bool linked; // welcomed, and heard within SILENCE_MS
-    bool stopping;
-    uint64_t heard_ms, sent_ms, hello_ms, hello_wait_ms, told_ms, lost_ms, stop_ms;
+    bool linked;              // welcomed, and heard within SILENCE_MS
+    bool stopping, finishing; // finishing: what was begun
+    uint64_t heard_ms, sent_ms, hello_ms, hello_wait_ms, told_ms, lost_ms, stop_ms,
+        finished_ms;
     uint64_t reported_ms;
 
     struct told told;
@@ -160,7 +162,7 @@ static void send_bare(struct serve *s, enum frame_kind kind)
 static struct told told_now(const struct serve *s)
 {
     struct told t = {.prompt = answer_prompt(&s->answer),
-                     .credits = answer_credits(&s->answer)};
+                     .credits = s->stopping ? 0 : answer_credits(&s->answer)};
 
     t.pause = t.credits == 0 ? answer_pause(&s->answer) : PAUSE_UNSAID;
     answer_kinds(&s->answer, &t.rate, &t.order, &t.order_most);
@@ -337,6 +339,9 @@ static enum status take_questions(struct serve *s)
         const struct msg_question *q = &s->questions.question[i];
         struct desk_slot *held = desk_find(&s->desk, q->id);
         s->counters.questions++;
+        if (held == NULL && s->stopping) {
+            continue; // goodbye gives it back
+        }
         if (held == NULL) {
             if (desk_take(&s->desk, q, clock_ns(s->clock)) == NULL) {
                 answer_overload(s, q);
@@ -548,15 +553,33 @@ void serve_stop(struct serve *s)
 {
     if (!s->stopping) {
         s->stopping = true;
-        s->stop_ms = clock_ms(s->clock);
+        s->stop_ms = s->finished_ms = clock_ms(s->clock);
+        s->finishing = answer_stop(&s->answer);
     }
+}
+
+/* Answers that are paid for are waited for while somebody is there to take them. */
+static enum status finish(struct serve *s, bool *some)
+{
+    const uint64_t now = clock_ms(s->clock);
+
+    if (!s->finishing) {
+        return ST_OK;
+    }
+    TRY(answer_turn(&s->answer));
+    *some = answer_waiting(&s->answer, &s->desk) || *some;
+    s->finishing =
+        s->linked && answer_stop(&s->answer) && now - s->stop_ms < STOP_BEGUN_MS;
+    s->finished_ms = now;
+    return ST_OK;
 }
 
 static bool stopped(struct serve *s)
 {
-    const uint64_t spent = clock_ms(s->clock) - s->stop_ms;
+    const uint64_t spent = clock_ms(s->clock) - s->finished_ms;
 
-    if (s->linked && spent < STOP_MS && s->desk.answered + s->desk.sent > 0) {
+    if (s->linked &&
+        (s->finishing || (spent < STOP_MS && s->desk.answered + s->desk.sent > 0))) {
         return false;
     }
     if (s->linked) {
@@ -576,6 +599,9 @@ enum status serve_step(struct serve *s)
         TRY(answer_turn(&s->answer));
         some = answer_waiting(&s->answer, &s->desk) || some;
     }
+    if (s->stopping) {
+        TRY(finish(s, &some));
+    }
     if (s->linked) {
         tell_changes(s);
         send_answers(s);
@@ -583,7 +609,7 @@ enum status serve_step(struct serve *s)
     if (s->stopping && stopped(s)) {
         return ST_CLOSED;
     }
-    if (!s->stopping) {
+    if (!s->stopping || s->linked) { // a link is kept to the end, and none begun
         TRY(keep_link(s));
     }
     report(s);

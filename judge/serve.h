@@ -25,8 +25,9 @@ void serve_free(struct serve *s); // NULL is fine
 MUST_USE enum status serve_step(struct serve *s);
 /* Sleeps until a frame comes or fd is readable (-1: none), but not past what is due. */
 void serve_wait(struct serve *s, int fd);
-/* Begins to stop: no more questions are answered, the answers go out, goodbye; at most
- * 2 s, then serve_step() says ST_CLOSED. */
+/* Begins to stop: no more questions are begun; what the backend has begun it may finish
+ * within 5 s, the answers go out within 2 s more, goodbye; then serve_step() says
+ * ST_CLOSED. */
 void serve_stop(struct serve *s);
 
 struct serve_counters {

@@ -15,7 +15,7 @@
 #include "learner/store/ledger.h"
 #include "learner/store/replay.h"
 
-enum { GOAL_MOST = 1 << 20, RING_SLOTS = 8192, DRAIN_MS = 3000, LOOK_MS = 50 };
+enum { GOAL_MOST = 1 << 20, RING_SLOTS = 8192, DRAIN_MS = 8000, LOOK_MS = 50 };
 
 /* ---- the goal ---- */
 

@@ -19,9 +19,10 @@
 #include "learner/store/replay.h"
 
 enum {
-    FRAMES_MOST = 256,   // of one poll
-    RECORDS_MOST = 4096, // of the ring in one poll
-    DRAIN_MS = 2000,
+    FRAMES_MOST = 256,      // of one poll
+    RECORDS_MOST = 4096,    // of the ring in one poll
+    DRAIN_MS = 2000,        // for actors
+    DRAIN_JUDGES_MS = 7000, // 5 s for answers that are paid for, and their way
     SECOND_MS = 1000,
     REPORT_MS = 200,
     SAVE_MS = 30000, // between rounds over the captions' counts
@@ -382,6 +383,15 @@ static enum status take_frames(struct io *io)
 
 /* ---- to training; what does not fit is told again ---- */
 
+static bool is_drained(struct io *io)
+{
+    const uint64_t spent = post_now_ms(&io->post) - io->stop_ms;
+    const bool judges = io->asking == NULL || judges_drained(asking_judges(io->asking));
+
+    return (members_drained(io->members) || spent >= DRAIN_MS) &&
+           (judges || spent >= DRAIN_JUDGES_MS);
+}
+
 static void tell_training(struct io *io)
 {
     struct ring *ring = io->plan.rings.to_training;
@@ -409,9 +419,7 @@ static void tell_training(struct io *io)
         m = (struct to_training){.kind = TO_TRAINING_STOP};
         io->stop_told = ring_push(ring, &m);
     }
-    const bool over = members_drained(io->members) ||
-                      post_now_ms(&io->post) - io->stop_ms >= DRAIN_MS;
-    if (io->stopping && !io->drained && over) {
+    if (io->stopping && !io->drained && is_drained(io)) {
         m = (struct to_training){.kind = TO_TRAINING_DRAINED};
         io->drained = ring_push(ring, &m);
     }

@@ -308,6 +308,16 @@ void judges_stop(struct judges *s)
     }
 }
 
+bool judges_drained(const struct judges *s)
+{
+    for (int i = 0; i < JUDGES_MAX; i++) {
+        if (s->list[i].number != 0 && s->list[i].alive && s->list[i].holding > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- whose turn it is ---- */
 
 static bool is_asked(const struct judge *j)

@@ -60,6 +60,8 @@ void judges_heard(struct judges *s, struct judge *j);
 /* Heartbeats; presumes the silent gone. */
 void judges_step(struct judges *s);
 void judges_stop(struct judges *s); // STOP to all; newcomers get it too
+/* No living judge owes an answer or waits for its acknowledgement. */
+bool judges_drained(const struct judges *s);
 /* What the judge does with a question that is to be asked next. */
 struct judges_turn {
     struct judge *judge; // NULL: nobody can take any

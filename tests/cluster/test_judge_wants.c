@@ -31,7 +31,8 @@ static struct {
     enum judge_pause pause;
     int turns, drops;
     uint64_t dropped, deadline_ns;
-    bool done;
+    bool done, begun; // begun: something is paid for
+    int asked;
     enum status turn;
 } t;
 
@@ -40,6 +41,7 @@ static enum status slow_ask(void *self, const struct judge_question *q,
 {
     (void)self;
     t.deadline_ns = q->deadline_ns;
+    t.asked++;
     if (!t.done) {
         return ST_AGAIN;
     }
@@ -62,6 +64,12 @@ static void slow_drop(void *self, uint64_t id)
     (void)self;
     t.drops++;
     t.dropped = id;
+}
+
+static bool slow_stop(void *self)
+{
+    (void)self;
+    return t.begun;
 }
 
 static uint32_t slow_credits(const void *self)
@@ -91,6 +99,7 @@ static const struct judge_backend slow = {.name = "slow",
                                           .ask = slow_ask,
                                           .turn = slow_turn,
                                           .drop = slow_drop,
+                                          .stop = slow_stop,
                                           .credits = slow_credits,
                                           .pause = slow_pause,
                                           .kinds = slow_kinds};
@@ -175,6 +184,17 @@ static void pass(uint64_t ms)
         clock_turn_ms(&t.clock, 500);
     }
     assert_int_equal(turn_judge(), ST_OK);
+}
+
+static void acknowledge_last(void)
+{
+    const struct frame_header h = header(FRAME_VERDICT_ACK);
+    struct msg_verdict_ack m = {.count = t.last.count};
+
+    for (int i = 0; i < t.last.count; i++) {
+        m.question[i] = t.last.verdict[i].question;
+    }
+    learner_send(codec_encode_verdict_ack(t.codec, &h, &m));
 }
 
 static int set_up(void **state)
@@ -313,6 +333,51 @@ static void a_backend_is_turned_and_may_end_the_judge(void **state)
     assert_int_equal(turn_judge(), ST_INVALID);
 }
 
+static void what_was_begun_is_answered_before_the_judge_leaves(void **state)
+{
+    (void)state;
+    ask(5, "slow");
+    assert_int_equal(turn_judge(), ST_OK);
+    t.begun = true;
+    serve_stop(t.serve);
+    const int asked = t.asked;
+    ask(6, "too late");
+    pass(3000);
+    assert_int_equal(t.hello.credits, 0);
+    assert_true(t.asked > asked);
+    assert_int_equal(t.verdicts, 0);
+    t.done = true;
+    assert_int_equal(turn_judge(), ST_OK);
+    t.begun = false;
+    assert_int_equal(turn_judge(), ST_OK); // until it is acknowledged
+    assert_int_equal(t.verdicts, 1);
+    assert_int_equal(t.last.verdict[0].question, 5);
+    acknowledge_last();
+    assert_int_equal(turn_judge(), ST_CLOSED);
+}
+
+static void a_judge_waits_five_seconds_at_most_for_what_was_begun(void **state)
+{
+    (void)state;
+    ask(5, "slow");
+    assert_int_equal(turn_judge(), ST_OK);
+    t.begun = true;
+    serve_stop(t.serve);
+    pass(4500);
+    clock_turn_ms(&t.clock, 500);
+    assert_int_equal(turn_judge(), ST_CLOSED);
+    assert_int_equal(t.verdicts, 0);
+}
+
+static void what_was_not_begun_keeps_no_judge(void **state)
+{
+    (void)state;
+    ask(5, "slow");
+    assert_int_equal(turn_judge(), ST_OK);
+    serve_stop(t.serve);
+    assert_int_equal(turn_judge(), ST_CLOSED);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -325,6 +390,9 @@ int main(void)
         TEST(the_questions_of_another_run_are_dropped),
         TEST(what_an_answer_cost_is_told),
         TEST(a_backend_is_turned_and_may_end_the_judge),
+        TEST(what_was_begun_is_answered_before_the_judge_leaves),
+        TEST(a_judge_waits_five_seconds_at_most_for_what_was_begun),
+        TEST(what_was_not_begun_keeps_no_judge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

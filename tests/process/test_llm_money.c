@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -163,6 +164,42 @@ static void minos_label_ends_when_its_judges_have_spent_their_budget(void **stat
     }
 }
 
+/* ---- leaving ---- */
+
+static bool works_on_eight(struct llm_stage *stage, void *arg)
+{
+    (void)arg;
+    return llm_stage_state(stage, "in_flight") == 8;
+}
+
+static bool has_left(struct llm_stage *stage, void *arg)
+{
+    siginfo_t info = {0};
+
+    (void)arg;
+    return waitid(P_PID, (id_t)stage->judge, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
+}
+
+static void an_ordinary_stop_throws_no_answer_away(void **state)
+{
+    struct spent spent = {0};
+
+    (void)state;
+    llm_stage_serve(&s, OPTIONS("--median=0.6", "--tail=1"));
+    llm_stage_judge(&s, NULL, OPTIONS("--llm-inflight=8"));
+    llm_stage_tell(&s, 60);
+    assert_true(llm_stage_until(&s, works_on_eight, NULL, PATIENCE_MS));
+    assert_int_equal(kill(s.judge, SIGTERM), 0);
+    assert_true(llm_stage_until(&s, has_left, NULL, PATIENCE_MS));
+    assert_int_equal(runner_wait(s.judge, 1000), 0);
+    s.judge = 0;
+    llm_stage_play(&s, 500);
+    llm_stage_read(&s, add_entry, &spent);
+    // All but the start's stand in the ledger.
+    assert_true(llm_stage_state(&s, "requests") == 1 + (double)spent.told_requests);
+}
+
 /* ---- the key ---- */
 
 /* Whether a process of this run but `not` holds the key in its environment; its pid. */
@@ -273,6 +310,7 @@ int main(void)
         TEST(a_budget_of_tokens_holds_over_kill_9),
         TEST(a_budget_of_an_hour_is_one_of_requests_too),
         TEST(minos_label_ends_when_its_judges_have_spent_their_budget),
+        TEST(an_ordinary_stop_throws_no_answer_away),
         TEST(minos_train_gives_the_key_to_its_judges_alone),
     };
 

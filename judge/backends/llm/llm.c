@@ -414,6 +414,11 @@ static enum status llm_turn(void *self)
     return at_work ? ST_OK : ST_AGAIN;
 }
 
+static bool llm_stop(void *self)
+{
+    return traffic_stop(&((struct llm *)self)->traffic);
+}
+
 static uint32_t llm_credits(const void *self)
 {
     struct llm *l = (struct llm *)(uintptr_t)self; // a look may read the budget's file
@@ -460,6 +465,7 @@ const struct judge_backend llm_backend = {.name = "llm",
                                           .prompt = llm_prompt,
                                           .turn = llm_turn,
                                           .drop = llm_drop,
+                                          .stop = llm_stop,
                                           .credits = llm_credits,
                                           .pause = llm_pause,
                                           .kinds = llm_kinds};

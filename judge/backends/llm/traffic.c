@@ -246,6 +246,29 @@ static bool send_shot(struct traffic *t, struct inquiry *q, struct shot *s, int 
     return true;
 }
 
+/* Of one of its shots an answer has come or is on its way. */
+static bool is_begun(const struct inquiry *q)
+{
+    for (int i = 0; i < q->shots; i++) {
+        if (q->shot[i].state == SHOT_SENT || q->shot[i].state == SHOT_DONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool traffic_stop(struct traffic *t)
+{
+    t->stopping = true;
+    for (int i = 1; i < t->inquiries; i++) {
+        const struct inquiry *q = &t->inquiry[i];
+        if (q->used && (q->done || is_begun(q))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Of the question that waits longest; NULL: none may go now. *waiting: one is there, now
  * or later. */
 static struct shot *next_shot(struct traffic *t, struct inquiry **of, bool *waiting)
@@ -255,7 +278,8 @@ static struct shot *next_shot(struct traffic *t, struct inquiry **of, bool *wait
 
     for (int i = 0; i < t->inquiries; i++) {
         struct inquiry *q = &t->inquiry[i];
-        if (!q->used || q->done || (best != NULL && q->serial > (*of)->serial)) {
+        if (!q->used || q->done || (t->stopping && !is_begun(q)) ||
+            (best != NULL && q->serial > (*of)->serial)) {
             continue;
         }
         for (int k = 0; k < q->shots; k++) {

@@ -46,6 +46,7 @@ struct owner {
 struct traffic {
     struct traffic_options options;
     struct manner manner;
+    bool stopping; // nothing is sent of a question of which nothing was
     bool starting; // who finds that out says what goes wrong
     const struct clock *clock;
     struct prompt *prompt; // borrowed
@@ -99,6 +100,8 @@ void traffic_begin(struct traffic *t, struct inquiry *q,
 struct inquiry *traffic_find(struct traffic *t, uint64_t question);
 /* Forgets it; what is in flight is cancelled, and counted as paid. */
 void traffic_drop(struct traffic *t, struct inquiry *q);
+/* Begins no more questions; true while some that were begun have no verdict fetched. */
+bool traffic_stop(struct traffic *t);
 /* How many questions may be held, up to `most`: none while the breaker is open, no more
  * than the budgets have room for, and no more than limits by the minute let through well
  * within a deadline. */

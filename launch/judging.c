@@ -204,6 +204,18 @@ bool judging_asks(const char *reward)
     return true;
 }
 
+/* Going on with the run must not hang on a variable of today's shell. What stands behind
+ * a question mark may be a secret. */
+static void record_url(struct plan *p)
+{
+    const char *usual = getenv("OPENAI_BASE_URL");
+
+    if (settings_get(&p->settings, "llm-url")[0] == '\0' && usual != NULL &&
+        strchr(usual, '?') == NULL) {
+        settings_put(&p->settings, "llm-url", "%s", usual);
+    }
+}
+
 enum status judging_check_judge(struct plan *p, const char *spec)
 {
     const char *judge = settings_get(&p->settings, "judge");
@@ -229,6 +241,7 @@ enum status judging_check_judge(struct plan *p, const char *spec)
         return check_rules(p);
     }
     if (strcmp(judge, "llm") == 0) {
+        record_url(p);
         return check_style(p); // the rest minos-judge has checked
     }
     if (strcmp(judge, "sim") == 0) {

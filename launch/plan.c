@@ -211,6 +211,7 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
     settings_reset(s);
     TRY(settings_read_file(s, config, true));
     TRY(settings_check(s));
+    settings_put(s, "relabel", "false"); // of one start: the next asks nothing again
     memcpy(before, s->value, sizeof(before));
     TRY(settings_parse(s, argc, argv));
     TRY(judging_find_goal(p));
@@ -454,6 +455,14 @@ void plan_print(const struct plan *p, FILE *to)
             p->resumed ? "goes on with" : "trains", settings_get(s, "env"),
             settings_get(s, "reward"), p->goal,
             p->judges > 0 ? settings_get(s, "judge") : "none", settings_get(s, "seed"));
+    if (p->judges > 0 && strcmp(settings_get(s, "judge"), "llm") == 0) {
+        fprintf(to, "minos: model %s at %s, style %s\n", settings_get(s, "llm-model"),
+                settings_get(s, "llm-url"), settings_get(s, "style"));
+    }
+    if (p->resumed && strcmp(settings_get(s, "relabel"), "true") == 0) {
+        fprintf(to, "minos: --relabel: every caption is asked anew in this start; old "
+                    "labels train until the new ones come\n");
+    }
     fprintf(to,
             "minos: %d cores: %lld learner rank%s, %lld actor%s with %lld environments "
             "each, %lld judge%s\n",

@@ -132,7 +132,8 @@ static enum status listen_for_judges(struct label *l)
     const char *colon = strrchr(l->listener.endpoint, ':');
     int64_t port = 0;
     (void)text_to_i64(colon != NULL ? colon + 1 : "", 1, 65535, &port);
-    return rundir_put_port(o, l->goal.name, 1, &l->dir, (int)port);
+    const struct rundir_goal goal = {l->goal.name, l->goal.digest};
+    return rundir_put_port(o, &goal, 1, &l->dir, (int)port);
 }
 
 static enum status open_stores(struct label *l)
@@ -221,7 +222,8 @@ static enum status open_label(struct label *l)
     TRY(label_captions_open(l->own.captions, &l->captions));
     label_captions_want(l->captions, ASKING_COMPARED_MOST);
     TRY(write_config(l));
-    TRY(rundir_open(o, l->goal.name, 1, &l->dir));
+    const struct rundir_goal goal = {l->goal.name, l->goal.digest};
+    TRY(rundir_open(o, &goal, 1, &l->dir));
     l->bus = bus_new();
     TRY(listen_for_judges(l));
     TRY(open_stores(l));

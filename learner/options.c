@@ -62,7 +62,9 @@ struct option learner_option_table[] = {
         "ledgers of earlier runs (run or ledger directories, exported .jsonl files), "
         "separated by commas, whose labels are taken over at the first start"),
     ROW(relabel, "relabel", OPT_BOOL, "false", 0, 0,
-        "ask anew what the ledger knows; its labels train until the new ones come"),
+        "ask anew, in this start of minos, what the ledger knows; its labels train "
+        "until "
+        "the new ones come; needed where the goal's text was changed"),
     ROW(a_ext, "a-ext", OPT_FLOAT, "1", 0, 1e6, "weight of the game's own reward"),
     ROW(a_int, "a-int", OPT_FLOAT, "1", 0, 1e6, "weight of what captions pay"),
     ROW(reward_scale, "reward-scale", OPT_FLOAT, "0.04", 0, 1e6,

@@ -29,14 +29,14 @@ struct fixed {
     const char *unwritten; // what it was where run.json does not tell; NULL: anything
     char value[VALUE_MAX];
 };
-enum { FIXED = 8 };
+enum { FIXED = 9, FIXED_GOAL = 4, FIXED_DIGEST = 8 };
 
-static void fixed_of(const struct learner_options *o, const char *goal, int ranks,
-                     struct fixed f[FIXED])
+static void fixed_of(const struct learner_options *o, const struct rundir_goal *goal,
+                     int ranks, struct fixed f[FIXED])
 {
-    static const char *const names[FIXED] = {"env",    "net",        "segment-steps",
-                                             "reward", "goal",       "seed",
-                                             "ranks",  "value-heads"};
+    static const char *const names[FIXED] = {"env",    "net",         "segment-steps",
+                                             "reward", "goal",        "seed",
+                                             "ranks",  "value-heads", "goal-digest"};
     int i;
 
     for (i = 0; i < FIXED; i++) {
@@ -47,17 +47,43 @@ static void fixed_of(const struct learner_options *o, const char *goal, int rank
     text_format(f[1].value, VALUE_MAX, "%s", o->net);
     text_format(f[2].value, VALUE_MAX, "%" PRId64, o->segment_steps);
     text_format(f[3].value, VALUE_MAX, "%s", o->reward);
-    text_format(f[4].value, VALUE_MAX, "%s", goal);
+    text_format(f[FIXED_GOAL].value, VALUE_MAX, "%s", goal->name);
     text_format(f[5].value, VALUE_MAX, "%" PRId64, o->seed);
     text_format(f[6].value, VALUE_MAX, "%d", ranks);
     text_format(f[7].value, VALUE_MAX, "%" PRId64, o->value_heads);
     f[7].unwritten = "1"; // runs from before there was a choice
+    hash_hex(goal->digest, f[FIXED_DIGEST].value);
+}
+
+/* Labels hold for one text of a goal: with another every one is asked and paid for anew. */
+static enum status check_goal(const char *was, const struct fixed f[FIXED],
+                              const char *run_dir, bool relabel)
+{
+    const char *now = f[FIXED_DIGEST].value, *name = f[FIXED_GOAL].value;
+
+    if (was == NULL || strcmp(was, now) == 0) {
+        return ST_OK;
+    }
+    if (relabel) {
+        LOG_WARN(
+            "RUN-GOAL",
+            "the text of goal %s was changed since %s was begun (digest %.12s, now "
+            "%.12s): everything is asked anew, as --relabel says",
+            name, run_dir, was, now);
+        return ST_OK;
+    }
+    LOG_ERROR("RUN-GOAL",
+              "the text of goal %s was changed since %s was begun (digest %.12s, now "
+              "%.12s; comments count): all labels would be paid for anew. Put the text "
+              "back, or give --relabel, or begin a new run directory",
+              name, run_dir, was, now);
+    return ST_INVALID;
 }
 
 static enum status check_fixed(const json_t *root, const struct fixed f[FIXED],
-                               const char *run_dir)
+                               const char *run_dir, bool relabel)
 {
-    for (int i = 0; i < FIXED; i++) {
+    for (int i = 0; i < FIXED_DIGEST; i++) {
         const json_t *told = json_object_get(root, f[i].name);
         const char *was = told != NULL ? json_string_value(told) : f[i].unwritten;
         if (was != NULL && strcmp(was, f[i].value) != 0) {
@@ -68,7 +94,8 @@ static enum status check_fixed(const json_t *root, const struct fixed f[FIXED],
             return ST_INVALID;
         }
     }
-    return ST_OK;
+    return check_goal(json_string_value(json_object_get(root, f[FIXED_DIGEST].name)), f,
+                      run_dir, relabel);
 }
 
 /* ---- run.json ---- */
@@ -95,8 +122,8 @@ static enum status write_json(const char *run_dir, const struct rundir *d,
 }
 
 static enum status parse_json(const char *path, const char *text, size_t len,
-                              const char *run_dir, const struct fixed f[FIXED],
-                              struct rundir *d)
+                              const struct learner_options *o,
+                              const struct fixed f[FIXED], struct rundir *d)
 {
     json_error_t error;
     json_t *root = json_loadb(text, len, 0, &error);
@@ -113,7 +140,7 @@ static enum status parse_json(const char *path, const char *text, size_t len,
                start < UINT32_MAX) {
         d->start = (uint32_t)start;
         d->port = (int)json_integer_value(json_object_get(root, "port"));
-        st = check_fixed(root, f, run_dir);
+        st = check_fixed(root, f, o->run_dir, o->relabel);
     } else {
         LOG_ERROR("RUN-FILE", "%s is not what a learner wrote", path);
     }
@@ -147,19 +174,19 @@ double rundir_get_number(const char *run_dir, const char *name)
     return value;
 }
 
-static enum status read_or_begin(const char *run_dir, const struct fixed f[FIXED],
-                                 struct rundir *d)
+static enum status read_or_begin(const struct learner_options *o,
+                                 const struct fixed f[FIXED], struct rundir *d)
 {
     char path[PATH_MAX_], *text;
     size_t len;
 
-    path_in(run_dir, "run.json", path);
+    path_in(o->run_dir, "run.json", path);
     enum status st = file_read(path, FILE_MOST, &text, &len);
     if (st == ST_OK) {
-        st = parse_json(path, text, len, run_dir, f, d);
+        st = parse_json(path, text, len, o, f, d);
         mem_free(text);
     } else if (st == ST_NOTFOUND) {
-        d->run = draw_run(run_dir);
+        d->run = draw_run(o->run_dir);
         st = ST_OK;
     }
     return st;
@@ -191,8 +218,8 @@ static enum status write_config(const struct learner_options *o, const char *goa
     return st;
 }
 
-enum status rundir_open(const struct learner_options *o, const char *goal, int ranks,
-                        struct rundir *out)
+enum status rundir_open(const struct learner_options *o, const struct rundir_goal *goal,
+                        int ranks, struct rundir *out)
 {
     struct rundir d = {.lock = -1};
     struct fixed f[FIXED];
@@ -212,12 +239,12 @@ enum status rundir_open(const struct learner_options *o, const char *goal, int r
         }
         return st;
     }
-    st = read_or_begin(o->run_dir, f, &d);
+    st = read_or_begin(o, f, &d);
     if (st == ST_OK) {
         d.start++;
         d.seconds = rundir_get_number(o->run_dir, "seconds");
         st = write_json(o->run_dir, &d, f);
-        st = st == ST_OK ? write_config(o, goal, ranks) : st;
+        st = st == ST_OK ? write_config(o, goal->name, ranks) : st;
     }
     if (st != ST_OK) {
         close(d.lock);
@@ -235,8 +262,9 @@ void rundir_close(struct rundir *d)
     }
 }
 
-enum status rundir_put_port(const struct learner_options *o, const char *goal,
-                            int ranks, struct rundir *d, int port)
+enum status rundir_put_port(const struct learner_options *o,
+                            const struct rundir_goal *goal, int ranks, struct rundir *d,
+                            int port)
 {
     struct fixed f[FIXED];
 

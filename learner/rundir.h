@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/hash.h"
 #include "common/base/status.h"
 #include "learner/options.h"
 
@@ -17,15 +18,23 @@ struct rundir {
     int lock;       // fd
 };
 
+struct rundir_goal {
+    const char *name;
+    struct hash128 digest; // of the file's bytes
+};
+
 /* Makes or opens the directory, takes its lock, counts this start. ST_INVALID (logged):
- * env, net, segment-steps, value-heads, reward, goal, seed or ranks differ from what the run was begun
- * with (both values named), or there is no --run-dir; ST_AGAIN (logged): another learner
+ * env, net, segment-steps, value-heads, reward, goal, seed or ranks differ from what the
+ * run was begun with (both values named), or the goal's text does without --relabel, or
+ * there is no --run-dir; ST_AGAIN (logged): another learner
  * has the lock; ST_CORRUPT, ST_IO (logged). */
-MUST_USE enum status rundir_open(const struct learner_options *o, const char *goal,
-                                 int ranks, struct rundir *out);
+MUST_USE enum status rundir_open(const struct learner_options *o,
+                                 const struct rundir_goal *goal, int ranks,
+                                 struct rundir *out);
 void rundir_close(struct rundir *d);
-MUST_USE enum status rundir_put_port(const struct learner_options *o, const char *goal,
-                                     int ranks, struct rundir *d, int port);
+MUST_USE enum status rundir_put_port(const struct learner_options *o,
+                                     const struct rundir_goal *goal, int ranks,
+                                     struct rundir *d, int port);
 /* Replaced as a whole but not synced: a second lost with the machine is no loss. Failures
  * are logged once. */
 void rundir_put_seconds(const char *run_dir, double seconds);

@@ -130,7 +130,8 @@ static enum status find_run(struct learner *l)
 {
     struct start_plan *p = &l->plan;
 
-    TRY(rundir_open(&l->options, l->goal.name, ranks_count(l->ranks), &p->dir));
+    const struct rundir_goal goal = {l->goal.name, l->goal.digest};
+    TRY(rundir_open(&l->options, &goal, ranks_count(l->ranks), &p->dir));
     const enum status st = checkpoint_find(l->options.run_dir, true, &p->manifest,
                                            p->checkpoint, sizeof(p->checkpoint));
     if (st == ST_NOTFOUND) {

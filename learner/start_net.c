@@ -151,7 +151,8 @@ enum status start_net_listen(struct learner *l)
             "must be started again",
             l->plan.dir.port);
     }
-    return rundir_put_port(&l->options, l->goal.name, count, &l->plan.dir,
+    const struct rundir_goal goal = {l->goal.name, l->goal.digest};
+    return rundir_put_port(&l->options, &goal, count, &l->plan.dir,
                            port_of(l->listener.endpoint));
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "launch/jsonline.h"
 #include "tests/support/harness.h"
@@ -108,6 +109,66 @@ labels_that_cannot_be_used_are_an_error_before_anything_is_made(void **state)
     assert_false(is_there("x"));
 }
 
+static bool config_has(const char *run, const char *line)
+{
+    char *text = NULL;
+    size_t len;
+
+    assert_int_equal(file_read(harness_path(harness_path(dir, run), "config.ini"),
+                               1 << 20, &text, &len),
+                     ST_OK);
+    const bool has = strstr(text, line) != NULL;
+    mem_free(text);
+    return has;
+}
+
+/* A copy of a file of judge/goals with `more` behind it. */
+static void copy_goal(const char *from, const char *to, const char *more)
+{
+    char path[PATH_MAX_], *text = NULL;
+    struct text_buf b = {0};
+    size_t len;
+
+    text_format(path, sizeof(path), "%s/judge/goals/%s", getenv("MINOS_SOURCE"), from);
+    assert_int_equal(file_read(path, 1 << 20, &text, &len), ST_OK);
+    text_buf_add(&b, "%s%s", text, more);
+    assert_int_equal(file_write_atomic(harness_path(dir, to), bytes_of(b.data, b.len)),
+                     ST_OK);
+    text_buf_release(&b);
+    mem_free(text);
+}
+
+static void a_goal_whose_text_was_changed_is_not_paid_for_without_a_word(void **state)
+{
+    (void)state;
+    copy_goal("treasure.goal", "tg.goal", "");
+    copy_goal("treasure.bandit.rules", "tg.bandit.rules", "");
+    ends(0, train("h", "--env=bandit", "--steps=4096", in("goal", "tg.goal")));
+    copy_goal("treasure.goal", "tg.goal", "\n# A remark.\n");
+    ends(2, train("h", "--env=bandit", "--steps=8192", NULL));
+    assert_non_null(strstr(runner_output(dir), "the text of goal tg was changed"));
+    copy_goal("treasure.goal", "tg.goal", "");
+    ends(0, train("h", "--env=bandit", "--steps=8192", NULL));
+    assert_true(summary("h", "questions_asked") <= 12);
+    const double items = stats("h", "items");
+    copy_goal("treasure.goal", "tg.goal", "\n# A remark.\n");
+    ends(0, train("h", "--env=bandit", "--steps=60000", "--relabel"));
+    assert_true(stats("h", "items") > items); // of another text
+    ends(0, train("h", "--env=bandit", "--steps=70000", NULL));
+    audit_balances("h");
+}
+
+static void the_servers_address_is_kept_and_the_variable_not_needed(void **state)
+{
+    (void)state;
+    setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1", 1);
+    const int code = runner_run(dir, minos, "train", "--env=bandit", "--judge=llm",
+                                "--llm-model=any", "--print-config", NULL);
+    unsetenv("OPENAI_BASE_URL");
+    ends(0, code);
+    assert_non_null(strstr(runner_output(dir), "llm-url = http://127.0.0.1:9/v1"));
+}
+
 static void relabel_asks_everything_once_more_and_not_again(void **state)
 {
     (void)state;
@@ -117,7 +178,9 @@ static void relabel_asks_everything_once_more_and_not_again(void **state)
     assert_true(summary("c", "questions_duplicate") == 0);
     assert_true(stats("c", "duplicates") == 12);
     assert_true(stats("c", "training") == 12);
-    ends(0, train("c", "--env=bandit", "--steps=70000", NULL)); // relabel stays on
+    assert_true(config_has("c", "relabel = true")); // for restarts of the learner
+    ends(0, train("c", "--env=bandit", "--steps=70000", NULL)); // and for no more
+    assert_true(config_has("c", "relabel = false"));
     assert_true(summary("c", "questions_asked") == 12);
     audit_balances("c");
 }
@@ -298,6 +361,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(a_run_with_another_ones_labels_asks_nothing),
         TEST(labels_that_cannot_be_used_are_an_error_before_anything_is_made),
+        TEST(a_goal_whose_text_was_changed_is_not_paid_for_without_a_word),
+        TEST(the_servers_address_is_kept_and_the_variable_not_needed),
         TEST(relabel_asks_everything_once_more_and_not_again),
         TEST(a_store_is_labelled_once),
         TEST(a_label_budget_ends_a_labelling_that_goes_on_later),

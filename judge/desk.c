@@ -230,3 +230,28 @@ void desk_forget(struct desk *d, uint64_t question)
     }
     leave(d, s);
 }
+
+struct msg_verdict desk_verdict(const struct desk_slot *slot)
+{
+    const struct judge_verdict *v = &slot->verdict;
+    const uint64_t us = (slot->answered_ns - slot->taken_ns) / 1000;
+    struct msg_verdict out = {
+        .question = slot->question.id,
+        .kind = (uint8_t)v->kind,
+        .label = v->label,
+        .captions = (uint8_t)slot->question.captions,
+        .confidence = v->confidence,
+        .tokens_in = v->tokens_in,
+        .tokens_out = v->tokens_out,
+        .latency_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
+        .cached = slot->cached,
+        .requests = v->requests,
+        .cost_micro = v->cost_micro,
+        .estimated = v->estimated,
+        .position = v->position,
+        .raw = bytes_of(v->raw, v->raw_len),
+    };
+
+    memcpy(out.order, v->order, sizeof(out.order));
+    return out;
+}

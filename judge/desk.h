@@ -53,4 +53,7 @@ void desk_mark_unsent(struct desk *d, struct desk_slot *s);
 void desk_send_again(struct desk *d);
 void desk_forget(struct desk *d, uint64_t question); // acknowledged
 
+/* An answered one as it travels; its raw text is borrowed. */
+struct msg_verdict desk_verdict(const struct desk_slot *slot);
+
 #endif

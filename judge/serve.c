@@ -13,6 +13,7 @@
 #include "common/wire/runid.h"
 #include "judge/answer.h"
 #include "judge/desk.h"
+#include "judge/endpoint.h"
 #include "judge/options.h"
 
 enum {
@@ -164,7 +165,7 @@ static struct told told_now(const struct serve *s)
     struct told t = {.prompt = answer_prompt(&s->answer),
                      .credits = s->stopping ? 0 : answer_credits(&s->answer)};
 
-    t.pause = t.credits == 0 ? answer_pause(&s->answer) : PAUSE_UNSAID;
+    t.pause = t.credits == 0 && !s->stopping ? answer_pause(&s->answer) : PAUSE_UNSAID;
     answer_kinds(&s->answer, &t.rate, &t.order, &t.order_most);
     return t;
 }
@@ -209,31 +210,6 @@ static void tell_changes(struct serve *s)
     }
 }
 
-static struct msg_verdict wire_verdict(const struct desk_slot *slot)
-{
-    const struct judge_verdict *v = &slot->verdict;
-    const uint64_t us = (slot->answered_ns - slot->taken_ns) / 1000;
-    struct msg_verdict out = {
-        .question = slot->question.id,
-        .kind = (uint8_t)v->kind,
-        .label = v->label,
-        .captions = (uint8_t)slot->question.captions,
-        .confidence = v->confidence,
-        .tokens_in = v->tokens_in,
-        .tokens_out = v->tokens_out,
-        .latency_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
-        .cached = slot->cached,
-        .requests = v->requests,
-        .cost_micro = v->cost_micro,
-        .estimated = v->estimated,
-        .position = v->position,
-        .raw = bytes_of(v->raw, v->raw_len),
-    };
-
-    memcpy(out.order, v->order, sizeof(out.order));
-    return out;
-}
-
 /* Everything answered and not sent, 64 to a frame. */
 static void send_answers(struct serve *s)
 {
@@ -245,7 +221,7 @@ static void send_answers(struct serve *s)
         while (s->verdicts.count < QUESTIONS_PER_FRAME &&
                (slot = desk_unsent(&s->desk, slot)) != NULL) {
             slots[s->verdicts.count] = slot;
-            s->verdicts.verdict[s->verdicts.count++] = wire_verdict(slot);
+            s->verdicts.verdict[s->verdicts.count++] = desk_verdict(slot);
         }
         const struct frame_header h = header_of(s, FRAME_VERDICTS);
         if (send_frame(s, codec_encode_verdicts(s->codec, &h, &s->verdicts)) != ST_OK) {
@@ -447,30 +423,11 @@ static enum status receive_all(struct serve *s, bool *some)
 
 /* ---- the link ---- */
 
-/* --learner, or what RUN/address says now: it may be written late or change. */
-static bool read_endpoint(const struct serve *s, char out[BUS_ENDPOINT_MAX])
-{
-    char path[PATH_MAX_], *text;
-    size_t len;
-
-    if (s->options->learner[0] != '\0') {
-        return text_format(out, BUS_ENDPOINT_MAX, "%s", s->options->learner);
-    }
-    if (!text_format(path, sizeof(path), "%s/address", s->options->run_dir) ||
-        !file_exists(path) || file_read(path, 4096, &text, &len) != ST_OK) {
-        return false;
-    }
-    const bool ok =
-        text_format(out, BUS_ENDPOINT_MAX, "%s", text_trim(text)) && out[0] != '\0';
-    mem_free(text);
-    return ok;
-}
-
 static enum status dial(struct serve *s)
 {
     char endpoint[BUS_ENDPOINT_MAX];
 
-    if (!read_endpoint(s, endpoint)) {
+    if (!endpoint_read(s->options, endpoint)) {
         return ST_AGAIN;
     }
     if (s->socket != NULL && strcmp(endpoint, s->endpoint) == 0) {

@@ -209,8 +209,9 @@ bool judging_asks(const char *reward)
 static void record_url(struct plan *p)
 {
     const char *usual = getenv("OPENAI_BASE_URL");
+    const char *given = settings_get(&p->settings, "llm-url");
 
-    if (settings_get(&p->settings, "llm-url")[0] == '\0' && usual != NULL &&
+    if (given != NULL && given[0] == '\0' && usual != NULL &&
         strchr(usual, '?') == NULL) {
         settings_put(&p->settings, "llm-url", "%s", usual);
     }

@@ -211,7 +211,10 @@ static enum status take_resumed(struct plan *p, const char *config, int argc,
     settings_reset(s);
     TRY(settings_read_file(s, config, true));
     TRY(settings_check(s));
-    settings_put(s, "relabel", "false"); // of one start: the next asks nothing again
+    if (settings_get(s, "relabel") != NULL) {
+        settings_put(s, "relabel",
+                     "false"); // of one start: the next asks nothing again
+    }
     memcpy(before, s->value, sizeof(before));
     TRY(settings_parse(s, argc, argv));
     TRY(judging_find_goal(p));
@@ -446,6 +449,22 @@ void plan_release(struct plan *p)
     }
 }
 
+/* Who is asked, and that it is asked again, where there is more to say than a name. */
+static void print_judging(const struct plan *p, FILE *to)
+{
+    const struct settings *s = &p->settings;
+    const char *relabel = settings_get(s, "relabel");
+
+    if (p->judges > 0 && strcmp(settings_get(s, "judge"), "llm") == 0) {
+        fprintf(to, "minos: model %s at %s, style %s\n", settings_get(s, "llm-model"),
+                settings_get(s, "llm-url"), settings_get(s, "style"));
+    }
+    if (p->resumed && relabel != NULL && strcmp(relabel, "true") == 0) {
+        fprintf(to, "minos: --relabel: every caption is asked anew in this start; old "
+                    "labels train until the new ones come\n");
+    }
+}
+
 void plan_print(const struct plan *p, FILE *to)
 {
     const struct settings *s = &p->settings;
@@ -455,14 +474,7 @@ void plan_print(const struct plan *p, FILE *to)
             p->resumed ? "goes on with" : "trains", settings_get(s, "env"),
             settings_get(s, "reward"), p->goal,
             p->judges > 0 ? settings_get(s, "judge") : "none", settings_get(s, "seed"));
-    if (p->judges > 0 && strcmp(settings_get(s, "judge"), "llm") == 0) {
-        fprintf(to, "minos: model %s at %s, style %s\n", settings_get(s, "llm-model"),
-                settings_get(s, "llm-url"), settings_get(s, "style"));
-    }
-    if (p->resumed && strcmp(settings_get(s, "relabel"), "true") == 0) {
-        fprintf(to, "minos: --relabel: every caption is asked anew in this start; old "
-                    "labels train until the new ones come\n");
-    }
+    print_judging(p, to);
     fprintf(to,
             "minos: %d cores: %lld learner rank%s, %lld actor%s with %lld environments "
             "each, %lld judge%s\n",

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/stop.h"
 
@@ -86,9 +87,14 @@ void check_fail(struct check *c, const char *name, const char *fmt, ...)
                           "the judge ended by itself, with exit code %d",
                           s->child.code);
     } else {
+        char note[300];
         va_start(args, fmt);
-        write_line(c, CHECK_FAIL, name, fmt, args);
+        (void)vsnprintf(note, sizeof(note), fmt, args);
         va_end(args);
+        // What came and could not be read looks like silence.
+        const bool more = s->bad_frame[0] != '\0' && strstr(note, s->bad_frame) == NULL;
+        check_report_line(&c->report, CHECK_FAIL, name, "%s%s%s",
+                          more ? s->bad_frame : "", more ? "; so " : "", note);
     }
 }
 

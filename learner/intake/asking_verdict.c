@@ -288,12 +288,14 @@ static bool is_of_asked_kind(const struct asking *a, const struct msg_verdict *v
 
 enum status asking_on_verdicts(struct asking *a, struct judge *j, struct bytes frame)
 {
-    const struct bus_peer *peer = &j->peer;
     const enum status st = codec_decode_verdicts(a->post->codec, frame, &a->in);
+    char who[128];
 
     if (st != ST_OK) {
-        post_bad(a->post, peer, st == ST_VERSION ? IO_BAD_PROTOCOL : IO_BAD_BODY,
-                 codec_reason(a->post->codec));
+        (void)text_format(who, sizeof(who), "judge %u (%.40s on %.40s)", j->number,
+                          j->name, j->host);
+        post_bad_of(a->post, who, st == ST_VERSION ? IO_BAD_PROTOCOL : IO_BAD_BODY,
+                    codec_reason(a->post->codec));
         return ST_OK;
     }
     if (a->acks == 0 && !a->asked_pending) {

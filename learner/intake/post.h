@@ -1,7 +1,7 @@
 #ifndef LEARNER_INTAKE_POST_H
 #define LEARNER_INTAKE_POST_H
 /* The rank's socket as its modules see it: frames go out through here, and what comes in
- * wrong is counted by reason and told of in one log line a second. I/O thread. */
+ * wrong is counted by reason and told of, again and again ever more seldom. I/O thread. */
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -9,13 +9,19 @@
 #include "common/wire/codec.h"
 #include "learner/intake/io_report.h"
 
+/* Of one reason: told of at most so often, from a second up to a minute apart. */
+struct post_quiet {
+    uint64_t told_ms, wait_ms, held;
+};
+
 struct post {
     struct bus_socket *socket;
     struct codec *codec;
     const struct clock *clock;
     uint64_t run;
     uint64_t bad[IO_BAD_REASONS];
-    struct log_limit limit;
+    struct post_quiet quiet[IO_BAD_REASONS];
+    struct log_limit limit; // of them together
 };
 
 /* Full queues and peers that have gone are no errors: what matters is said again. True
@@ -29,6 +35,8 @@ void post_refuse(struct post *p, const struct bus_peer *to, bool final, const ch
 /* `why` names the field, or is NULL. */
 void post_bad(struct post *p, const struct bus_peer *from, enum io_bad reason,
               const char *why);
+/* The same of a peer that is known as `who`. */
+void post_bad_of(struct post *p, const char *who, enum io_bad reason, const char *why);
 
 static inline uint64_t post_now_ms(const struct post *p)
 {

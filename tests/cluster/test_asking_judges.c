@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/log.h"
+
 static struct twin t;
 static struct twin_actor a;
 static struct twin_judge j, k;
@@ -536,6 +538,37 @@ static void failures_raise_an_alarm_that_ends_when_they_do(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static int lines_in(const char *text, const char *word)
+{
+    int n = 0;
+
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word)) {
+        n++;
+    }
+    return n;
+}
+
+static void a_judge_whose_answers_cannot_be_read_is_named_ever_more_seldom(void **state)
+{
+    (void)state;
+    join(&j);
+    log_open("rank", 0, LOG_WARN_);
+    harness_stderr_begin();
+    judge_answer(&j, 7, VERDICT_LABEL, 5);
+    exchange();
+    for (int s = 0; s < 60; s++) {
+        judge_answer(&j, 8, VERDICT_LABEL, 5);
+        exchange();
+        run_ms(1000);
+    }
+    const char *told = harness_stderr_end();
+    log_open("rank", 0, LOG_ERROR_);
+    assert_non_null(strstr(told, "dropped a frame from judge 1 (rule on host0): bad"));
+    assert_null(strstr(told, ", 0 more"));
+    assert_non_null(strstr(told, "more since the last line"));
+    assert_in_range(lines_in(told, "INTAKE-BAD"), 4, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +579,7 @@ int main(void)
         TEST(a_judge_that_takes_long_over_many_keeps_them),
         TEST(a_judge_that_pauses_gets_nothing_and_is_not_gone),
         TEST(the_run_says_what_its_judges_wait_for),
+        TEST(a_judge_whose_answers_cannot_be_read_is_named_ever_more_seldom),
         TEST(a_judge_that_cannot_give_what_the_reward_needs_is_refused),
         TEST(one_that_turns_out_unfit_is_refused_and_its_questions_go_elsewhere),
         TEST(an_hours_budget_pauses_the_questions_and_survives_a_restart),

@@ -161,6 +161,31 @@ static void a_broken_judge_fails_on_the_line_of_what_it_breaks(void **state)
     assert_int_equal(runner_count(broken, "", NULL), 0);
 }
 
+static bool tells_of_rate(void *at)
+{
+    return strstr(runner_output(at), "\"rate\"") != NULL;
+}
+
+static void what_cannot_be_read_is_named_before_the_silence_that_it_makes(void **state)
+{
+    struct started s;
+
+    (void)state;
+    make_dir(s.dir);
+    s.pid = runner_start(s.dir, minos, "judge-check", "--json", "--patience=2", "--",
+                         broken, "wild", NULL);
+    assert_true(runner_wait_for(tells_of_rate, s.dir, 30000));
+    assert_int_equal(kill(s.pid, SIGTERM), 0);
+    (void)runner_wait(s.pid, 30000);
+    const char *line = strstr(runner_output(s.dir), "{\"check\": \"rate\"");
+    assert_non_null(line);
+    const char *true_reason = strstr(line, "its verdicts: "),
+               *silence = strstr(line, "was not answered");
+    assert_non_null(true_reason);
+    assert_true(silence > true_reason && silence < strchr(line, '\n'));
+    harness_remove_dir(s.dir);
+}
+
 static void a_judge_may_dial_in_by_itself(void **state)
 {
     char listen[64], learner[64], passed[1024];
@@ -260,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_shipped_judges_and_both_examples_pass),
         TEST(a_broken_judge_fails_on_the_line_of_what_it_breaks),
+        TEST(what_cannot_be_read_is_named_before_the_silence_that_it_makes),
         TEST(a_judge_may_dial_in_by_itself),
         TEST(without_a_judge_or_with_one_that_dies_it_ends),
         TEST(an_interrupted_check_leaves_no_judge_behind),

@@ -13,7 +13,8 @@
  *   loyal     brings the answers of an old run to a new one
  *   modern    takes a welcome of any protocol
  *   rude      ends with 1, not 2, when it is refused for good
- *   claims    says that it orders, and refuses to */
+ *   claims    says that it orders, and refuses to
+ *   wild      rates with 5 */
 
 #include <math.h>
 #include <stdlib.h>
@@ -144,7 +145,7 @@ static void answer(const struct msg_question *q)
         j.kept[i].verdict.kind = VERDICT_OVERLOAD;
     } else if (q->kind == QUESTION_RATE) {
         j.kept[i].verdict.kind = VERDICT_LABEL;
-        j.kept[i].verdict.label = q->caption[0].len % 2 == 0;
+        j.kept[i].verdict.label = is("wild") ? 5 : (float)(q->caption[0].len % 2 == 0);
     }
 }
 

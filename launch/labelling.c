@@ -287,8 +287,14 @@ static bool print_summary(const struct plan *p)
                         : "as asked",
                budget || judges ? " with a larger one" : "");
     }
-    printf("minos: next:  minos train --labels-from=%s    minos ledger stats %s\n",
-           p->run_dir, p->run_dir);
+    if (labelled > 0) {
+        printf("minos: next:  minos train --labels-from=%s    minos ledger stats %s\n",
+               p->run_dir, p->run_dir);
+    } else if (asked > 0) {
+        printf("minos: NO LABEL came; what the judges said:  minos ledger stats %s    "
+               "%s/logs/judge-*.log\n",
+               p->run_dir, p->run_dir);
+    }
     return done || budget || judges || strcmp(end, "stopped") == 0;
 }
 

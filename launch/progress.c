@@ -87,6 +87,20 @@ static void add_steps(struct line *l)
     add(l, text);
 }
 
+/* "tokens in 812.4 k  out 9.1 k  money 0.1482", where there are any. */
+static void add_cost(struct line *l, const char *money)
+{
+    double n;
+
+    if (jsonline_number(l->json, "tokens_in", &n) && n > 0) {
+        add_number(l, "tokens_in", "tokens in", -1);
+        add_number(l, "tokens_out", "out", -1);
+    }
+    if (jsonline_number(l->json, money, &n) && n > 0) {
+        add_number(l, money, "money", 4);
+    }
+}
+
 /* Of minos label: "120 of 500 captions labelled (24 %)  3 given up". */
 static bool add_labelling(struct line *l)
 {
@@ -107,13 +121,7 @@ static bool add_labelling(struct line *l)
     if (jsonline_number(l->json, "given_up", &n) && n > 0) {
         add_number(l, "given_up", "given up", 0);
     }
-    if (jsonline_number(l->json, "tokens_in", &n) && n > 0) {
-        add_number(l, "tokens_in", "tokens in", -1);
-        add_number(l, "tokens_out", "out", -1);
-    }
-    if (jsonline_number(l->json, "money", &n) && n > 0) {
-        add_number(l, "money", "money", 4);
-    }
+    add_cost(l, "money");
     return true;
 }
 
@@ -189,7 +197,8 @@ bool progress_line(const char *run_dir, char *out, size_t size)
         return false;
     }
     out[0] = '\0';
-    if (!add_labelling(&l)) {
+    const bool labelling = add_labelling(&l);
+    if (!labelling) {
         add_state(&l);
         add_steps(&l);
     }
@@ -209,6 +218,9 @@ bool progress_line(const char *run_dir, char *out, size_t size)
     add_number(&l, "judges", "judges", 0);
     add_share(&l, "failing_share", "of answers fail");
     add_text(&l, "asking_state", "asking: ", "on");
+    if (!labelling) {
+        add_cost(&l, "money");
+    }
     mem_free(json);
     return true;
 }
@@ -314,6 +326,7 @@ bool progress_print_summary(const char *run_dir)
     add_number(&l, "return_mean", "return", 2);
     add_number(&l, "success_rate", "success", 3);
     add_number(&l, "labels", "labels", -1);
+    add_cost(&l, "judge_cost");
     printf("minos: %s\n", line);
     printf("minos: results in %s (summary.json, metrics.jsonl)\n"
            "minos: next:  minos eval --run-dir=%s    minos watch --run-dir=%s    minos "

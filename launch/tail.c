@@ -19,8 +19,21 @@ void tail_open(struct tail *t, const char *path)
     t->offset = stat(path, &st) == 0 ? st.st_size : 0;
 }
 
+/* What a user of a language model waits for: how it is asked, and that it is back. */
+static bool is_awaited(const char *id)
+{
+    static const char *const ids[] = {"LLM-START ", "LLM-BREAKER ", "LLM-SILENCE "};
+
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        if (strncmp(id, ids[i], strlen(ids[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "12:03:07.412 learner.1 WARN  REPLAY-DROP ...": the level is the third word. */
-static bool is_serious(const char *line)
+static bool is_shown(const char *line)
 {
     if (line[0] < '0' || line[0] > '9' || line[1] == '\0' || line[2] != ':') {
         return false; // not a line of ours
@@ -28,6 +41,9 @@ static bool is_serious(const char *line)
     for (int words = 0; words < 2; words++) {
         line += strcspn(line, " ");
         line += strspn(line, " ");
+    }
+    if (strncmp(line, "INFO ", 5) == 0) {
+        return is_awaited(line + strspn(line + 5, " ") + 5);
     }
     return strncmp(line, "WARN ", 5) == 0 || strncmp(line, "ERROR ", 6) == 0;
 }
@@ -41,7 +57,7 @@ static void end_line(struct tail *t, void (**before)(void))
     }
     memcpy(t->last[t->next], t->line, sizeof(t->line));
     t->next = (t->next + 1) % TAIL_LINES;
-    if (is_serious(t->line)) {
+    if (is_shown(t->line)) {
         if (*before != NULL) {
             (*before)();
             *before = NULL;

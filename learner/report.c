@@ -125,6 +125,9 @@ static void write_progress(struct report *r)
     metrics_num(m, "policy_lag_p99", tallies_lag_quantile(&t->totals, 0.99));
     metrics_int(m, "actors", (int64_t)report_outside(g, "members"));
     metrics_int(m, "judges", (int64_t)report_outside(g, "judges"));
+    metrics_int(m, "tokens_in", (int64_t)report_outside(g, "tokens_in"));
+    metrics_int(m, "tokens_out", (int64_t)report_outside(g, "tokens_out"));
+    metrics_num(m, "money", report_outside(g, "judge_cost_micro") * 1e-6);
     metrics_text(m, "waiting_for", waiting_for(r));
     rundir_put_quick(t->options.run_dir, "progress.json", metrics_end(m));
     rundir_put_seconds(t->options.run_dir, train_seconds(t));

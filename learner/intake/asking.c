@@ -179,7 +179,7 @@ void asking_on_goodbye(struct asking *a, struct judge *j)
 
 /* ---- the budget ---- */
 
-/* Once each: training goes on, and somebody should know why labels do not. */
+/* Once each: somebody should know why labels stop. */
 static void tell_budget(struct asking *a)
 {
     const bool hour = allowance_hour_is_spent(&a->allowance);
@@ -188,7 +188,7 @@ static void tell_budget(struct asking *a)
         a->budget_told = true;
         LOG_INFO("ASKING-BUDGET",
                  "the budget of %" PRIu64 " labels is spent: judges are asked nothing "
-                 "more, training goes on with the labels it has",
+                 "more",
                  a->allowance.total);
     }
     if (hour && !a->hour_told) {

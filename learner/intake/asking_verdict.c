@@ -117,7 +117,7 @@ static void tell_alarm(struct asking *a)
     a->alarm_ms = now;
     LOG_WARN("ASKING-ALARM",
              "%.0f %% of the last %u answers of judges are failures, most of them %s: "
-             "these captions get no label; training goes on",
+             "these captions get no label",
              100 * alarm_share(&a->alarm), a->alarm.count,
              verdict_kind_name(alarm_worst(&a->alarm)));
 }

@@ -88,6 +88,11 @@ static struct spent spend(const char *budget, const char *more)
     spent.tokens = llm_stage_state(&s, "tokens_in") + llm_stage_state(&s, "tokens_out");
     llm_stage_play(&s, 1000);
     assert_true(llm_stage_state(&s, "requests") == spent.requests);
+    // Said once, when it is true. (The hour may turn.)
+    const char *said = strstr(llm_stage_judge_says(&s), "LLM-BUDGET");
+    assert_non_null(said);
+    assert_true(strstr(said + 1, "LLM-BUDGET") == NULL ||
+                strstr(budget, "-hour") != NULL);
     llm_stage_read(&s, add_entry, &spent);
     assert_true((double)spent.told_requests <= spent.requests);
     assert_true((double)spent.told_tokens <= spent.tokens);
@@ -277,9 +282,10 @@ static void minos_train_gives_the_key_to_its_judges_alone(void **state)
     text_format(out, sizeof(out), "%s/minos", s.dir);
     assert_int_equal(file_make_dirs(out), ST_OK);
     assert_int_equal(setenv("OPENAI_API_KEY", key, 1), 0);
-    const pid_t run = runner_start(out, minos, "train", run_flag, port, "--env=chain",
-                                   "--actors=1", "--ranks=1", "--judge=llm", url,
-                                   "--llm-model=any", "--steps=100000000", NULL);
+    const pid_t run =
+        runner_start(out, minos, "train", run_flag, port, "--env=chain", "--actors=1",
+                     "--ranks=1", "--judge=llm", url, "--llm-model=any",
+                     "--llm-price-in=1", "--steps=100000000", NULL);
     assert_int_equal(unsetenv("OPENAI_API_KEY"), 0);
     if (!llm_stage_until(&s, has_labels, NULL, PATIENCE_MS)) {
         kill(run, SIGTERM);
@@ -296,6 +302,13 @@ static void minos_train_gives_the_key_to_its_judges_alone(void **state)
     }
     assert_int_equal(kill(run, SIGINT), 0);
     assert_int_equal(runner_wait(run, 30000), 0);
+    const char *told = runner_output(out);
+    assert_non_null(strstr(told, "minos: model any at http://127.0.0.1:"));
+    assert_non_null(strstr(told, "LLM-START any answered the first question"));
+    const char *summary = strstr(told, "minos: env steps ");
+    assert_non_null(summary);
+    assert_non_null(strstr(summary, "  tokens in "));
+    assert_non_null(strstr(summary, "  money 0.0"));
     if (llm_stage_finds(&s, key, where)) {
         fail_msg("the key stands in %s", where);
     }

@@ -303,6 +303,9 @@ static void nobody_waits_for_one_that_hangs_and_connections_are_kept(void **stat
     assert_true(llm_stage_state(&s, "in_flight_peak") == 4);
     assert_true(llm_stage_state(&s, "requests") == 1 + 101);
     assert_true(llm_stage_state(&s, "connections") <= 4 + 2);
+    wait_said("LLM-SILENCE"); // not first at the time-out
+    label_more(1);
+    wait_said("the server answers again");
 }
 
 /* ---- a server that fails for a while ---- */

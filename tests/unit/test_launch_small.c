@@ -308,6 +308,13 @@ static void only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept(void **
     tail_follow(&t, NULL);
     assert_string_equal(harness_stderr_end(),
                         "12:00:03.000 actor.0  ERROR HALF-LINE  gone\n");
+    // What a user of a language model waits for is good news, too.
+    append(path, "12:00:04.000 judge.0  INFO  LLM-START m answered\n"
+                 "12:00:05.000 judge.0  INFO  LLM-STARTED fine\n");
+    harness_stderr_begin();
+    tail_follow(&t, NULL);
+    assert_string_equal(harness_stderr_end(),
+                        "12:00:04.000 judge.0  INFO  LLM-START m answered\n");
     harness_stderr_begin();
     tail_print_last(&t);
     err = harness_stderr_end();

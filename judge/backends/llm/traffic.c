@@ -381,6 +381,7 @@ static void tell_silence(struct traffic *t)
         t->silent = true;
         if (t->silence_told_ms == 0 || now - t->silence_told_ms >= SILENCE_AGAIN_MS) {
             t->silence_told_ms = now;
+            t->silence_told = true;
             LOG_WARN("LLM-SILENCE",
                      "the server has answered nothing for %d s, %d requests wait; each "
                      "is given %.0f s",
@@ -389,13 +390,24 @@ static void tell_silence(struct traffic *t)
     }
 }
 
+static void hear(struct traffic *t, const struct http_result *r)
+{
+    if (r->end != HTTP_DONE) {
+        return;
+    }
+    if (t->silence_told) {
+        LOG_INFO("LLM-SILENCE", "the server answers again");
+    }
+    t->silent = t->silence_told = false;
+}
+
 bool traffic_turn(struct traffic *t)
 {
     struct http_result r;
 
     while (http_next(t->http, &r)) {
         t->quiet_ms = clock_ms(t->clock);
-        t->silent = t->silent && r.end != HTTP_DONE;
+        hear(t, &r);
         const struct owner o = t->owner[r.handle];
         CHECK(o.inquiry != NULL);
         t->owner[r.handle] = (struct owner){NULL, NULL};

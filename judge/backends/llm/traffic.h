@@ -70,8 +70,8 @@ struct traffic {
     struct budget_reached reached, reached_told;
     uint64_t quiet_ms; // no answer came since, though one is waited for
     uint64_t silence_told_ms;
-    bool silent;             // and that was said
-    uint64_t stuck_until_ms; // the budget's file could not be written
+    bool silent, silence_told; // for too long; and that was said
+    uint64_t stuck_until_ms;   // the budget's file could not be written
     enum breaker_state told;
     struct traffic_counters counters;
     char last_failure[WHY_MAX];

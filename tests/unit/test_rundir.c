@@ -10,6 +10,7 @@
 
 static struct learner_options o; // large
 static char dir[512];
+static struct rundir_goal goal;
 
 static int open_dir(void **state)
 {
@@ -17,6 +18,7 @@ static int open_dir(void **state)
     strcpy(dir, harness_make_dir());
     option_defaults(learner_option_table, &o);
     strcpy(o.run_dir, dir);
+    goal = (struct rundir_goal){"treasure", {1, 2}};
     return 0;
 }
 
@@ -30,7 +32,7 @@ static int close_dir(void **state)
 static enum status start(void)
 {
     struct rundir d;
-    const enum status st = rundir_open(&o, "treasure", 1, &d);
+    const enum status st = rundir_open(&o, &goal, 1, &d);
 
     if (st == ST_OK) {
         rundir_close(&d);
@@ -52,7 +54,23 @@ static void value_heads_that_differ_are_refused_with_both_values(void **state)
     assert_non_null(strstr(said, "was 2 and is now 1"));
 }
 
-/* Cuts the last row out of run.json, which older programs did not write. */
+static void another_text_of_the_goal_is_refused_unless_all_is_asked_anew(void **state)
+{
+    (void)state;
+    assert_int_equal(start(), ST_OK);
+    goal.digest.lo = 7;
+    harness_stderr_begin();
+    assert_int_equal(start(), ST_INVALID);
+    const char *said = harness_stderr_end();
+    assert_non_null(strstr(said, "the text of goal treasure was changed"));
+    assert_non_null(strstr(said, "--relabel"));
+    o.relabel = true;
+    assert_int_equal(start(), ST_OK);
+    o.relabel = false;
+    assert_int_equal(start(), ST_OK); // the run's text from now on
+}
+
+/* Cuts the last rows out of run.json, which older programs did not write. */
 static void forget_heads(void)
 {
     char *text;
@@ -88,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIR(value_heads_that_differ_are_refused_with_both_values),
+        IN_DIR(another_text_of_the_goal_is_refused_unless_all_is_asked_anew),
         IN_DIR(a_run_of_before_there_was_a_choice_has_one_head),
     };
     return cmocka_run_group_tests_name("rundir", tests, NULL, NULL);

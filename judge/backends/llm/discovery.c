@@ -127,9 +127,14 @@ static enum status wait_for_server(struct discovery *d, struct traffic *t,
                                    const struct inquiry *q)
 {
     const uint64_t now = clock_ms(t->clock);
+    uint64_t wait;
 
-    d->failures++;
-    d->not_before_ms = now + backoff_ms(d->failures, &t->rng);
+    wait = backoff_ms(++d->failures, &t->rng);
+    // A connection that is refused costs nobody anything.
+    if (q->verdict.requests == 0 && wait > BREAKER_AWAY_MOST_MS) {
+        wait = BREAKER_AWAY_MOST_MS;
+    }
+    d->not_before_ms = now + wait;
     if (d->failures == 1 || now - d->told_ms >= TELL_MS) {
         LOG_WARN("LLM-WAIT", "%s does not answer yet (%s); asks nothing until it does",
                  d->shown, q->why[0] != '\0' ? q->why : "not in time");

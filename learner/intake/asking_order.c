@@ -128,7 +128,7 @@ static int64_t begin_item(struct asking *a, uint32_t first, uint32_t *chosen)
     return number;
 }
 
-/* What is asked is known before an answer can outlive us. */
+/* What is asked is known with the group's commit: sooner than most judges answer. */
 static void note_asked(struct asking *a, const struct lease *l)
 {
     const int K = a->plan->order_captions;

@@ -116,7 +116,7 @@ static void no_set_is_asked_twice_though_the_learner_dies(void **state)
     assert_true(summary(out, "starts") == 2);
     assert_int_equal(t.training, ORDERS);
     assert_int_equal(t.twice, 0);
-    // What was asked in the last 20 ms may not have been noted yet.
+    // What was asked after the last commit was not noted yet.
     assert_true(t.strangers <= CREDITS);
     assert_int_equal(t.rows, ORDERS + t.strangers);
     assert_true(summary(out, "orders") == ORDERS);

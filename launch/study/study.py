@@ -22,6 +22,11 @@ after it and ends it behind the run, such as a server that judges need. {seed} i
 row's seed, {state} a file that the program writes once it is ready, JSON of numbers, which
 are kept with the result as it is in the end (of the last part of a run that was stopped and
 went on). `with` alone starts nothing any more.
+
+`before FILE COMMAND...` makes what the rows after it need, from the top of the tree before
+each of their runs, unless FILE is there. In FILE, COMMAND and the rows' options {seed} is
+the seed, {work} the directory of the runs, {bin} that of the programs and {top} the top of
+the tree; results keep the options as they stand in the list.
 """
 import argparse
 import json
@@ -52,7 +57,11 @@ SUMMARY = ("env_steps", "seconds", "sps", "episodes", "success_rate", "return_me
            "replay_samples", "replay_windows", "replay_marked", "replay_gone",
            "replay_window_lost_age", "replay_lost_age", "replay_lost_ess",
            "replay_rho_mean", "replay_kl", "replay_lag_p50", "replay_lag_p99",
-           "replay_lag_histogram")
+           "replay_lag_histogram", "text_net", "fit_steps", "fit_steps_per_update",
+           "captions_scored_per_update", "scoring_ms_per_update", "fitting_ms_per_update",
+           "cpu_scoring_s", "cpu_fitting_s", "held_recall", "held_precision", "held_ece",
+           "fresh_agreement", "reward_version",
+           "word_vectors")
 READY_SECONDS = 20
 
 
@@ -72,8 +81,8 @@ def parse_seeds(text, where):
 
 
 def read_list(path):
-    """[(row, seed, options, beside)], and the options of eval."""
-    common, evaluation, runs, beside = [], [], [], []
+    """[(row, seed, options, beside, before)], and the options of eval."""
+    common, evaluation, runs, beside, before = [], [], [], [], []
     if not os.path.exists(path):
         die(f"there is no {path}")
     with open(path) as f:
@@ -87,11 +96,15 @@ def read_list(path):
                 evaluation = words[1:]
             elif words[0] == "with":
                 beside = words[1:]
+            elif words[0] == "before":
+                if len(words) == 2:
+                    die(f"{path}:{n}: before needs a FILE and a COMMAND, or nothing")
+                before = before + [words[1:]] if len(words) > 1 else []
             elif len(words) < 2:
                 die(f"{path}:{n}: a row needs seeds")
             else:
                 for seed in parse_seeds(words[1], f"{path}:{n}"):
-                    runs.append((words[0], seed, common + words[2:], beside))
+                    runs.append((words[0], seed, common + words[2:], beside, before))
     return runs, evaluation
 
 
@@ -227,9 +240,11 @@ class Beside:
 
 def run_one(args, run_of, evaluation, deadline):
     """The result of one run, or None when the time was up."""
-    row, seed, options, words = run_of
+    row, seed, options, words, before = run_of
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", row)
     run = os.path.join(args.work, f"{name}-{seed}")
+    for made in before:
+        make(args, seed, made)
     beside = Beside(words, seed, run)
     try:
         result = train_one(args, row, seed, options, run, deadline)
@@ -240,6 +255,25 @@ def run_one(args, run_of, evaluation, deadline):
     if words:
         result["beside"] = beside.numbers()
     return eval_one(args, result, run, evaluation, deadline)
+
+
+def filled(args, seed, word):
+    for name, value in (("seed", seed), ("work", os.path.abspath(args.work)),
+                        ("bin", os.path.abspath(args.bin)), ("top", TOP)):
+        word = word.replace("{" + name + "}", str(value))
+    return word
+
+
+def make(args, seed, made):
+    """What a row needs, once."""
+    path, *command = [filled(args, seed, word) for word in made]
+    if os.path.exists(path):
+        return
+    print(f"    makes {path}", flush=True)
+    done = subprocess.run(command, cwd=TOP, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode != 0 or not os.path.exists(path):
+        die(f"{shlex.join(command)} ended with exit code {done.returncode} and "
+            f"{'made' if os.path.exists(path) else 'did not make'} {path}")
 
 
 def keep_options(run, options):
@@ -262,7 +296,8 @@ def keep_options(run, options):
 def train_one(args, row, seed, options, run, deadline):
     minos = os.path.join(args.bin, "minos")
     keep_options(run, options)
-    train = [minos, "train", f"--run-dir={run}", f"--seed={seed}", "--quiet"] + options
+    train = [minos, "train", f"--run-dir={run}", f"--seed={seed}", "--quiet"] + \
+        [filled(args, seed, word) for word in options]
     began = time.time()
     done = call(train, deadline)
     if done is None:
@@ -336,7 +371,7 @@ def grouped(args):
     rows = {}
     for path in args.lists:
         found = read_results(results_path(path))
-        for row, seed, _, _ in read_list(path)[0]:
+        for row, seed, *_ in read_list(path)[0]:
             if (row, seed) in found and re.search(args.only, row):
                 rows.setdefault(row, []).append(found[row, seed])
     return rows

@@ -1,11 +1,11 @@
 #include "tests/support/naive_textcnn.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 
 enum { BYTES = 256, STAGES = 6, CH = 64 };
 
@@ -22,7 +22,7 @@ static double in[STAGES + 1][BYTES * CH], out[STAGES][BYTES * CH], d[BYTES * CH]
 static size_t at_of(const struct naive *v, int s, const char *what)
 {
     char name[16];
-    (void)snprintf(name, sizeof name, "conv%d.%s", s + 1, what);
+    (void)text_format(name, sizeof(name), "conv%d.%s", s + 1, what);
     const struct param *p = params_find(v->p, name);
     CHECK(p != NULL);
     return (size_t)(p->w - v->p->weights);

@@ -91,6 +91,13 @@ struct option learner_option_table[] = {
                "what a chance p of being helpful pays: max(0, 2p - 1), or p"),
     ROW(hard, "hard", OPT_BOOL, "false", 0, 0, "1 where p is above eta, else 0"),
     ROW(eta, "eta", OPT_FLOAT, "0.5", 0, 1, "that bound"),
+    OPT_ONE_OF(
+        struct learner_options, pay_caption, "pay-caption", "caused", "caused|seen",
+        "which caption a step is paid for: the one that its action caused, or the "
+        "one that it was chosen by"),
+    OPT_ONE_OF(struct learner_options, rank_pay, "rank-pay", "normalised",
+               "normalised|raw",
+               "reward rank: what a score pays, by its place among all or as it is"),
 
     {.name = "text-net",
      .type = OPT_CHOICE,
@@ -103,6 +110,10 @@ struct option learner_option_table[] = {
         "its learning rate; 0 = by text net, 0.003 for ngram and 0.001 for cnn"),
     ROW(fit_steps, "fit-steps", OPT_INT, "1", 0, 10000,
         "its gradient steps in an update, while there is something to learn"),
+    OPT_ONE_OF(struct learner_options, fit_schedule, "fit-schedule", "budget",
+               "budget|oni",
+               "when: so many in each update, or 32 in one that brings labels and from "
+               "25,000 labels on one in each"),
     ROW(fit_batch, "fit-batch", OPT_INT, "64", 1, 65536, "labels in each step"),
     ROW(class_balance, "class-balance", OPT_FLOAT, "0.25", 0, 1,
         "share of these that are of helpful ones alone (rank: of orders that are not "
@@ -116,8 +127,9 @@ struct option learner_option_table[] = {
         "labels before it pays; until then classify pays as retrieval, rank nothing"),
     ROW(gate_class, "gate-class", OPT_INT, "8", 0, 1e9,
         "of these helpful and other ones at least so many each"),
-    ROW(gate_steps, "gate-steps", OPT_INT, "100", 1, 1e9,
-        "gradient steps before it pays"),
+    ROW(gate_steps, "gate-steps", OPT_INT, "100", 0, 1e9,
+        "gradient steps before it pays; with all three 0 it pays from the first step, "
+        "by chance"),
     ROW(ramp_updates, "ramp-updates", OPT_INT, "20", 0, 1e9,
         "updates from the gate's opening until it pays in full"),
 
@@ -133,6 +145,14 @@ struct option learner_option_table[] = {
         "what is paid beside it"),
     OPT_ONE_OF(struct learner_options, loss, "loss", "ppo", "ppo|vtrace|oni",
                "policy loss: clipped ratio, plain V-trace, or the reference's of both"),
+    OPT_ONE_OF(
+        struct learner_options, bootstrap, "bootstrap", "critic", "critic|fake",
+        "what follows a segment: the critic's value, or what makes its last step "
+        "teach nothing"),
+    OPT_ONE_OF(struct learner_options, time_limits, "time-limits", "value",
+               "value|death",
+               "an episode that a time limit ended: worth what the critic says of its "
+               "last sight, or nothing"),
     ROW(segment_steps, "segment-steps", OPT_INT, "32", 8, 512,
         "steps of one environment in a segment, over which gradients flow"),
     ROW(batch, "batch", OPT_INT, "1024", 8, 1048576,

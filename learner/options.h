@@ -46,6 +46,10 @@ struct learner_options {
     int64_t order_captions;
     double consistency_share, judge_alarm;
     char soft[OPTION_TEXT_MAX], text_net[OPTION_TEXT_MAX];
+    // accidents of the reference, each by itself
+    char pay_caption[OPTION_TEXT_MAX], bootstrap[OPTION_TEXT_MAX];
+    char time_limits[OPTION_TEXT_MAX], rank_pay[OPTION_TEXT_MAX];
+    char fit_schedule[OPTION_TEXT_MAX];
     bool hard;
     double eta, reward_model_lr, held_out, class_balance;
     int64_t fit_steps, fit_batch, reward_version_updates;

@@ -11,6 +11,8 @@
 #include "common/base/status.h"
 #include "common/wire/judgement.h"
 
+enum { FITTING_BURST = 32, FITTING_BURST_LABELS = 25000 };
+
 struct fitting_options {
     const char *text_net;    // "ngram", "cnn"
     double lr;               // of Adam
@@ -22,6 +24,10 @@ struct fitting_options {
     uint64_t seed;
     int64_t label_budget; // 0 = none
     bool labels_come;     // from other ledgers, beside the budget
+    /* The reference's schedule instead of `steps`: FITTING_BURST steps in an update that
+     * brings labels, as long as there are fewer than FITTING_BURST_LABELS, then one in each
+     * update; it never rests. */
+    bool bursts;
 };
 
 /* A label that may train, taken by all ranks at the same update. */

@@ -282,6 +282,8 @@ enum status model_open(const struct model_plan *plan, struct model **out)
     m->s.best = INFINITY;
     m->s.loss = m->s.recall = m->s.precision = m->s.ece = NAN;
     m->s.accuracy = m->s.drift = NAN;
+    m->s.open = o->gate_labels == 0 && o->gate_class == 0 && o->gate_steps == 0;
+    m->s.ramp = ramp_at(m, 0);
     alloc(m);
     model_pay(m);
     model_show(m);

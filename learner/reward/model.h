@@ -13,11 +13,13 @@
  *
  * The gate opens with the first version after gate_labels labels, gate_class of each class
  * (of orders: that are not all tied) and gate_steps gradient steps; then the model's share
- * in what is paid rises from 0 to 1 within ramp_updates updates. It never closes again.
+ * in what is paid rises from 0 to 1 within ramp_updates updates. It never closes again. With
+ * all three 0 it is open from the start, when nothing is fitted yet: chance pays.
  *
  * Fitting rests when the held-out loss of MODEL_PATIENCE versions in a row was no better
  * than the best (where nothing is held out: the loss of the newest labels), and goes on
- * when labels have come: a 64th of what there is, or a 256th that the model has wrong. */
+ * when labels have come: a 64th of what there is, or a 256th that the model has wrong. With
+ * `bursts` it never rests. */
 
 #include "common/base/bytes.h"
 #include "common/nn/capnet.h"

@@ -125,9 +125,20 @@ static bool has_witness(const struct model *m)
            labels_to_train(m->labels) >= MODEL_LABELS_LEAST;
 }
 
-static enum status steps(struct model *m)
+/* Gradient steps of this update; `came`: labels of it. */
+static int64_t steps_due(const struct model *m, uint32_t came)
 {
-    for (int64_t i = 0; i < m->options.steps; i++) {
+    const uint32_t labels = labels_count(m->labels);
+
+    if (m->options.bursts) {
+        return labels >= FITTING_BURST_LABELS ? 1 : (came > 0 ? FITTING_BURST : 0);
+    }
+    return !m->s.resting && labels >= MODEL_LABELS_LEAST ? m->options.steps : 0;
+}
+
+static enum status steps(struct model *m, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
         TRY(step(m, &m->fit));
         if (has_witness(m) && m->peers.index == 0) {
             TRY(step(m, &m->witness));
@@ -344,19 +355,20 @@ static enum status new_version(struct model *m, uint64_t update)
     if (s->version % MODEL_PROBE_EVERY == 0) {
         measure_drift(m);
     }
-    rest_or_go_on(m);
+    if (!m->options.bursts) {
+        rest_or_go_on(m);
+    }
     return ST_OK;
 }
 
 enum status model_fit_steps(struct model *m, uint64_t update)
 {
     const uint64_t before = m->s.steps;
+    const uint32_t came = m->fresh_count;
 
     TRY(measure_fresh(m));
     wake(m);
-    if (!m->s.resting && labels_count(m->labels) >= MODEL_LABELS_LEAST) {
-        TRY(steps(m));
-    }
+    TRY(steps(m, steps_due(m, came)));
     TRY(new_version(m, update));
     m->figures->update_steps = m->s.steps - before;
     return ST_OK;

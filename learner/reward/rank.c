@@ -4,7 +4,8 @@
  * where they lie among all that is said: with m and sigma of the captions that come, each
  * as often as it comes,
  *   z = (s - m) / sigma,   r_int = min(z, 5) / 5 where z > 1/2, else 0.
- * Nothing is paid before the gate is open. */
+ * Nothing is paid before the gate is open. With --rank-pay=raw r_int = s, as the reference
+ * released it: without a zero, below it, too. */
 
 #include <math.h>
 #include <string.h>
@@ -37,6 +38,9 @@ static float worth(const void *reward, float score)
 {
     const struct rank_state *k = ((const struct reward *)reward)->state;
 
+    if (((const struct reward *)reward)->options.rank_raw) {
+        return score;
+    }
     if (k == NULL || !(k->sigma > least_sigma)) {
         return 0;
     }

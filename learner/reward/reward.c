@@ -202,7 +202,7 @@ void reward_apply_apart(struct reward *r, float *reward, float *intrinsic,
         r->kind->score(r, r->score, in);
     }
     for (int row = 0; row < in->rows; row++) {
-        const uint32_t text = in->caused[row];
+        const uint32_t text = in->paid_caption[row];
         const uint16_t n = in->count[row];
         const float paid = fminf(fmaxf(scale * in->env_reward[row], -clip), clip);
         const float ext = a_ext * paid;

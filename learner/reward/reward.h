@@ -2,11 +2,10 @@
 #define LEARNER_REWARD_REWARD_H
 /* What a step pays:
  *   r_t = a_ext clip(scale r_env, +-clip) + a_int r_int(caption) / N_ep(caption)^beta
- * for the caption that action t caused; an empty one pays 0. N_ep, counted by the actor, is
- * how often it has come in its episode, now included. Where the kind scores what is seen
- * instead of captions, a_int r_int(row) takes the second place. r_int is the business of a reward
- * kind: one file each, one line in the list of reward.c. Computed when a batch is gathered,
- * never written back into segments. Training thread. */
+ * for the caption that action t caused, or was chosen by (--pay-caption); an empty one pays
+ * 0. N_ep, counted by the actor: how often it has come in its episode, now included. Kinds
+ * that score what is seen pay a_int r_int(row) instead. A kind is one file and one line in
+ * reward.c. Computed when a batch is gathered, never written into segments. Training thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,12 +23,12 @@ enum { REWARD_POWERS = 64 };
 /* A batch as rewards see it. */
 struct reward_rows {
     int rows, texts;
-    const float *env_reward;   // (rows)
-    const uint16_t *count;     // (rows) N_ep >= 1
-    const uint32_t *caused;    // (rows) index into text
-    const struct bytes *text;  // (texts) distinct
-    const struct hash128 *key; // (texts)
-    const uint32_t *emissions; // (texts) fresh rows that caused it
+    const float *env_reward;      // (rows)
+    const uint16_t *count;        // (rows) N_ep >= 1
+    const uint32_t *paid_caption; // (rows) index into text
+    const struct bytes *text;     // (texts) distinct
+    const struct hash128 *key;    // (texts)
+    const uint32_t *emissions;    // (texts) fresh rows that are paid for it
     // For kinds that score rows: T steps of B sequences, time-major, `piece` at a time.
     int T, B, piece;
     const uint8_t *chars, *colors; // (rows, SEGMENT_CELLS) what each step acted on
@@ -50,6 +49,7 @@ struct reward_options {
     const char *reward_model; // motif: a directory that minos fit made
     double motif_quantile; // of the scores it was trained on, below which nothing pays
     bool raw, hard;        // how p is paid: reward_worth()
+    bool rank_raw;         // rank: the score itself is paid
     double eta;
     struct fitting_options fitting;
 };

@@ -61,7 +61,7 @@ void batch_init(struct batch *b, const struct batch_shape *shape)
     b->starts = mem_new(rows, 1);
     b->count = mem_new(rows, sizeof(*b->count));
     b->seen = mem_new(rows, sizeof(*b->seen));
-    b->caused = mem_new(rows, sizeof(*b->caused));
+    b->paid_caption = mem_new(rows, sizeof(*b->paid_caption));
     b->behaviour = mem_new(rows, sizeof(float));
     b->env_reward = mem_new(rows, sizeof(float));
     streams_alloc(b, rows);
@@ -87,11 +87,11 @@ void batch_init(struct batch *b, const struct batch_shape *shape)
 
 void batch_release(struct batch *b)
 {
-    void *all[] = {b->chars,      b->colors,      b->stats,     b->prev_action,
-                   b->action,     b->flags,       b->starts,    b->count,
-                   b->seen,       b->caused,      b->behaviour, b->env_reward,
-                   b->state,      b->text,        b->key,       b->emissions,
-                   b->piece_text, b->piece_begin, b->part};
+    void *all[] = {b->chars,      b->colors,       b->stats,     b->prev_action,
+                   b->action,     b->flags,        b->starts,    b->count,
+                   b->seen,       b->paid_caption, b->behaviour, b->env_reward,
+                   b->state,      b->text,         b->key,       b->emissions,
+                   b->piece_text, b->piece_begin,  b->part};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         mem_free(all[i]);
@@ -191,6 +191,25 @@ static void set_final(struct batch *b, size_t row, const struct segment_episode 
     }
 }
 
+/* N_ep of what row t saw. A segment tells it of what its actions caused. What a reset showed
+ * is the first; what was caused before row 0 was one less than when it comes again in the
+ * same episode, and where it does not, as if it were the first. */
+static uint16_t count_seen(const struct segment_view *v, int t, bool starts)
+{
+    if (t > 0 || starts) {
+        return starts ? 1 : v->count[t - 1];
+    }
+    for (int i = 0; i < v->T; i++) {
+        if (v->caption[i] == v->first_caption) {
+            return v->count[i] > 1 ? (uint16_t)(v->count[i] - 1) : 1;
+        }
+        if ((v->flags[i] & ENDS) != 0) {
+            break;
+        }
+    }
+    return 1;
+}
+
 /* What each row saw and caused, and where episodes begin. Row t saw the caption that action
  * t - 1 caused, unless an episode ended there: then what the reset showed. */
 static void gather_captions(struct batch *b, const struct segment_view *v, size_t row0,
@@ -209,8 +228,14 @@ static void gather_captions(struct batch *b, const struct segment_view *v, size_
     for (int t = 0; t < v->T; t++) {
         const size_t row = row0 + (size_t)t * stride;
         b->seen[row] = name_of(b, &n, seen);
-        b->caused[row] = name_of(b, &n, v->caption[t]);
-        b->emissions[b->caused[row]] += fresh ? 1 : 0;
+        if (b->shape.pay_seen) {
+            b->paid_caption[row] = b->seen[row];
+            b->count[row] = count_seen(v, t, starts);
+        } else {
+            b->paid_caption[row] = name_of(b, &n, v->caption[t]);
+            b->count[row] = v->count[t];
+        }
+        b->emissions[b->paid_caption[row]] += fresh ? 1 : 0;
         b->starts[row] = starts;
         b->prev_action[row] = starts ? POLICY_NO_ACTION : before;
         set_final(b, row, &(struct segment_episode){0});
@@ -238,7 +263,6 @@ static void gather_rows(struct batch *b, const struct segment_view *v, size_t ro
                sizeof(int32_t) * SEGMENT_STATS);
         b->action[row] = v->action[t];
         b->flags[row] = v->flags[t];
-        b->count[row] = v->count[t];
         b->behaviour[row] = v->logp[t];
         b->stream[0].old_value[row] = v->value[t];
         if (b->shape.heads > 1) {

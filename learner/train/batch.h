@@ -5,6 +5,7 @@
  * so that a piece is what policy_forward_seq() takes; with one piece that is simply
  * (T,B). Training thread; all memory is taken in batch_init(). */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/bytes.h"
@@ -20,7 +21,8 @@ struct batch_shape {
     int burn_in;   // first steps of a replayed one, which carry no loss
     int piece;     // sequences in one forward pass, 1..sequences
     int state_floats;
-    int heads; // value heads, 1 or 2
+    int heads;     // value heads, 1 or 2
+    bool pay_seen; // rows are paid for the caption before the action, not the one after
 };
 
 /* What a value head learns from; reward units. */
@@ -40,10 +42,11 @@ struct batch {
     int32_t *stats;          // (rows, SEGMENT_STATS)
     uint8_t *prev_action;    // POLICY_NO_ACTION where an episode begins
     uint8_t *action, *flags, *starts;
-    uint16_t *count;  // N_ep of the caption that the action caused
-    uint32_t *seen;   // caption before the action, index into the piece's
-    uint32_t *caused; // caption after it, index into text
-    float *behaviour; // log mu(action)
+    uint16_t *count; // N_ep of the caption that is paid
+    uint32_t *seen;  // caption before the action, index into the piece's
+    uint32_t
+        *paid_caption; // the one after it, or with pay_seen before; index into text
+    float *behaviour;  // log mu(action)
     float *env_reward;
     uint8_t *part; // (rows) enum loss_part; NULL: there is no replay
     float *state;  // (B, state_floats)
@@ -54,7 +57,7 @@ struct batch {
     int texts;
     struct bytes *text;  // (texts)
     struct hash128 *key; // (texts) of the bytes
-    uint32_t *emissions; // (texts) fresh rows that caused it
+    uint32_t *emissions; // (texts) fresh rows that are paid for it
     // for the policy: distinct captions seen, per piece
     struct bytes *piece_text;  // pieces one after the other
     int *piece_begin;          // (pieces + 1) into piece_text

@@ -60,7 +60,7 @@ static enum status mix_rewards(struct train *t)
                                      .texts = b->texts,
                                      .env_reward = b->env_reward,
                                      .count = b->count,
-                                     .caused = b->caused,
+                                     .paid_caption = b->paid_caption,
                                      .text = b->text,
                                      .key = b->key,
                                      .emissions = b->emissions,

@@ -115,6 +115,7 @@ static struct reward_options reward_of(const struct learner_options *o,
         .motif_quantile = o->motif_quantile,
         .raw = strcmp(o->soft, "raw") == 0,
         .hard = o->hard,
+        .rank_raw = strcmp(o->rank_pay, "raw") == 0,
         .eta = o->eta,
         .fitting = {.text_net = o->text_net,
                     .lr = model_lr_of(o),
@@ -127,6 +128,7 @@ static struct reward_options reward_of(const struct learner_options *o,
                     .ramp_updates = o->ramp_updates,
                     .held_out = o->held_out,
                     .balance = o->class_balance,
+                    .bursts = strcmp(o->fit_schedule, "oni") == 0,
                     .seed = (uint64_t)o->seed,
                     .label_budget = o->label_budget,
                     .labels_come = o->labels_from[0] != '\0'}};
@@ -141,7 +143,9 @@ static void init_heads(struct train *t, size_t rows)
     for (int h = 0; h < t->heads.count; h++) {
         t->heads.head[h].vtrace =
             (struct vtrace_options){.gamma = (float)o->gamma,
-                                    .oni = loss_of(o->loss) == LOSS_ONI,
+                                    .fake_last = strcmp(o->bootstrap, "fake") == 0,
+                                    .limits_end = strcmp(o->time_limits, "death") == 0,
+                                    .weighted = loss_of(o->loss) == LOSS_ONI,
                                     .endless = h == 1 && t->reward.kind->endless};
     }
 }
@@ -158,7 +162,8 @@ static enum status init_parts(struct train *t, int want, int sequences)
                                       .burn_in = REPLAYING_BURN_IN,
                                       .piece = piece_of(o, sequences),
                                       .state_floats = H,
-                                      .heads = policy_heads(t->policy)};
+                                      .heads = policy_heads(t->policy),
+                                      .pay_seen = strcmp(o->pay_caption, "seen") == 0};
     const struct reward_options reward = reward_of(&t->options, t->plan.goal);
     const struct reward_peers peers = {.index = ranks_index(t->ranks),
                                        .count = ranks_count(t->ranks),

@@ -19,16 +19,18 @@ struct vtrace_rows {
 
 struct vtrace_options {
     float gamma;
-    /* The reference's way: no value after the rollout (v_T := (V_{T-1} - r_{T-1}) / gamma),
-     * time limits are deaths, rho inside the advantage, ratios in [0.05, 20]. */
-    bool oni;
+    /* The reference's ways, each by itself. No value after the last step, but one that makes
+     * this step's error 0: v_T := (V_{T-1} - r_{T-1}) / gamma. */
+    bool fake_last;
+    bool limits_end; // time limits are deaths
+    bool weighted;   // rho inside the advantage, too, and never below 0.05
     /* Nothing ends: what is paid after an episode belongs to the return before, too, and the
      * next row is the next episode's first. */
     bool endless;
 };
 
-/* target (T,B) = v_t; advantage (T,B) = r_t + gamma_t v_{t+1} - V_t, times rho_t in oni's
- * way only. */
+/* target (T,B) = v_t; advantage (T,B) = r_t + gamma_t v_{t+1} - V_t, times rho_t where
+ * `weighted`. */
 void vtrace_targets(float *target, float *advantage, const struct vtrace_rows *in,
                     int T, int B, const struct vtrace_options *o);
 

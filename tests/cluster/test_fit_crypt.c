@@ -95,7 +95,7 @@ static double pay(const char *said)
                                      .texts = 1,
                                      .env_reward = &nothing,
                                      .count = &once,
-                                     .caused = &first,
+                                     .paid_caption = &first,
                                      .text = &text,
                                      .key = &key,
                                      .emissions = &one};

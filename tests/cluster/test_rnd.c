@@ -77,7 +77,7 @@ static void apply(struct scene *s, uint64_t update)
                                      .texts = 1,
                                      .env_reward = s->env_reward,
                                      .count = s->count,
-                                     .caused = s->caused,
+                                     .paid_caption = s->caused,
                                      .text = no_text,
                                      .key = no_key,
                                      .emissions = no_emissions,

@@ -91,7 +91,7 @@ static void rows_see_the_caption_of_the_step_before_and_the_resets(void **state)
     const struct policy_input in = batch_piece_input(b, 0);
     for (int i = 0; i + E < b->rows; i++) {
         const struct bytes seen = in.captions[b->seen[i + E]];
-        const bool same = bytes_equal(seen, b->text[b->caused[i]]);
+        const bool same = bytes_equal(seen, b->text[b->paid_caption[i]]);
         if (b->flags[i] == 0) {
             assert_true(same);
         } else if ((b->flags[i] & SEGMENT_TERMINATED) != 0) {
@@ -112,7 +112,7 @@ static void the_terminal_caption_is_paid(void **state)
     char top[256] = "";
     for (int i = 0; i < b->rows && top[0] == '\0'; i++) {
         if ((b->flags[i] & SEGMENT_TERMINATED) != 0) {
-            const struct bytes text = b->text[b->caused[i]];
+            const struct bytes text = b->text[b->paid_caption[i]];
             memcpy(top, text.data, text.len);
         }
     }

@@ -19,7 +19,8 @@ static uint8_t flags[N];
 static const struct vtrace_rows rows = {reward, value,       log_ratio,
                                         flags,  final_value, last};
 static const struct vtrace_options plain = {.gamma = 0.97F};
-static const struct vtrace_options oni = {.gamma = 0.97F, .oni = true};
+static const struct vtrace_options oni = {
+    .gamma = 0.97F, .fake_last = true, .limits_end = true, .weighted = true};
 
 static void fill(uint64_t seed, bool lag)
 {
@@ -200,20 +201,26 @@ static void the_advantage_of_the_last_step_has_no_ratio_in_it(void **state)
 }
 
 /* The recursion of the reference as released, in double. */
-static void naive_oni(double *v, double *a, int b)
+static void naive_oni(double *v, double *a, int b, const struct vtrace_options *o)
 {
     double next_v = 0, next_target = 0;
 
     for (int t = T - 1; t >= 0; t--) {
         const int row = t * B + b;
         const double V = (double)value[row], r = (double)reward[row];
-        const double ratio = fmin(20, fmax(0.05, exp((double)log_ratio[row])));
-        const double rho = fmin(1, ratio);
-        const double g = flags[row] != 0 ? 0 : (double)gamma_;
+        const double ratio = exp((double)log_ratio[row]);
+        const double rho = fmin(1, o->weighted ? fmax(0.05, ratio) : ratio);
+        const bool dies = (flags[row] & SEGMENT_TERMINATED) != 0 ||
+                          (flags[row] != 0 && o->limits_end);
+        const double g = dies ? 0 : (double)gamma_;
         if (t == T - 1) {
-            next_v = next_target = (V - r) / (double)gamma_;
+            next_v = next_target =
+                o->fake_last ? (V - r) / (double)gamma_ : (double)last[b];
         }
-        a[t] = rho * (r + g * next_target - V);
+        if (flags[row] != 0 && !dies) {
+            next_v = next_target = (double)final_value[row];
+        }
+        a[t] = (o->weighted ? rho : 1) * (r + g * next_target - V);
         v[t] = V + rho * (r + g * next_v - V) + g * rho * (next_target - next_v);
         next_v = V;
         next_target = v[t];
@@ -228,12 +235,19 @@ static void the_reference_way_is_its_own_recursion(void **state)
     fill(9, true);
     end_some(10);
     log_ratio[2 * B + 1] = -4; // below ln 0.05
-    vtrace_targets(target, advantage, &rows, T, B, &oni);
-    for (int b = 0; b < B; b++) {
-        naive_oni(v, a, b);
-        for (int t = 0; t < T; t++) {
-            assert_float_equal(target[t * B + b], v[t], 2e-5);
-            assert_float_equal(advantage[t * B + b], a[t], 2e-5);
+    for (int which = 0; which < 8;
+         which++) { // each of the three by itself, and together
+        const struct vtrace_options o = {.gamma = gamma_,
+                                         .fake_last = (which & 1) != 0,
+                                         .limits_end = (which & 2) != 0,
+                                         .weighted = (which & 4) != 0};
+        vtrace_targets(target, advantage, &rows, T, B, &o);
+        for (int b = 0; b < B; b++) {
+            naive_oni(v, a, b, &o);
+            for (int t = 0; t < T; t++) {
+                assert_float_equal(target[t * B + b], v[t], 2e-5);
+                assert_float_equal(advantage[t * B + b], a[t], 2e-5);
+            }
         }
     }
 }

@@ -151,7 +151,7 @@ static void each_row_saw_what_came_before_it(void **state)
         for (int t = 0; t < T; t++) {
             const int row = at(t, b);
             text_is(in.captions[in.caption[row]], seen[b][t]);
-            text_is(batch.text[batch.caused[row]], caused[b][t]);
+            text_is(batch.text[batch.paid_caption[row]], caused[b][t]);
             assert_int_equal(in.prev_action[row], before[b][t]);
             assert_int_equal(batch.starts[row], b == 0 && t == 2);
         }
@@ -179,6 +179,47 @@ static void each_caption_stands_once_with_its_emissions(void **state)
     assert_int_equal(batch_piece_input(&batch, 0).U, 4); // "end" was seen by no row
 }
 
+/* With --pay-caption=seen a row is paid for what it saw, counted as often as that had come:
+ * what a segment cannot tell of the caption before it, it takes from when it comes again. */
+static void rows_may_be_paid_for_what_they_saw(void **state)
+{
+    static const char *const seen[B][T] = {{"hello", "door", "hello", ""},
+                                           {"door", "rock", "rock", "door"}};
+    const struct batch_shape shape = {.T = T,
+                                      .sequences = 3,
+                                      .piece = 3,
+                                      .state_floats = H,
+                                      .heads = 1,
+                                      .pay_seen = true};
+    static const uint16_t often[T] = {1, 2, 4, 1};
+    struct segment_view v[B];
+    struct batch b;
+
+    (void)state;
+    for (int i = 0; i < B; i++) {
+        v[i] = views[i];
+        v[i].count = often;
+    }
+    batch_init(&b, &shape);
+    batch_gather(&b, v, B, 0);
+    for (int i = 0; i < B; i++) {
+        for (int t = 0; t < T; t++) {
+            text_is(b.text[b.paid_caption[t * B + i]], seen[i][t]);
+        }
+        for (int t = 1; t < T; t++) { // a reset stands before row 2 of the first
+            assert_int_equal(b.count[t * B + i], i == 0 && t == 2 ? 1 : often[t - 1]);
+        }
+    }
+    assert_int_equal(b.count[0], 1);            // "hello" does not come again
+    assert_int_equal(b.count[1], often[2] - 1); // "door" does, at row 2
+    for (int i = 0; i < b.texts; i++) {         // "end" was the last of its episode
+        assert_false(bytes_equal(b.text[i], bytes_text("end")) && b.emissions[i] > 0);
+        assert_true(!bytes_equal(b.text[i], bytes_text("hello")) ||
+                    b.emissions[i] == 2);
+    }
+    batch_release(&b);
+}
+
 static void a_batch_forgets_the_one_before(void **state)
 {
     (void)state;
@@ -186,7 +227,7 @@ static void a_batch_forgets_the_one_before(void **state)
     batch_gather(&batch, views + 1, 1, 0);
     assert_int_equal(batch.rows, T);
     assert_int_equal(batch.texts, 2);
-    text_is(batch.text[batch.caused[0]], "rock");
+    text_is(batch.text[batch.paid_caption[0]], "rock");
     batch_gather(&batch, views, 0, 0);
     assert_int_equal(batch.rows, 0);
     assert_int_equal(batch.pieces, 0);
@@ -235,7 +276,7 @@ static void replayed_rows_stand_behind_and_emit_nothing(void **state)
         assert_int_equal(b.part[batch_row(&b, 0, t)], LOSS_FRESH);
         assert_int_equal(b.part[batch_row(&b, 1, t)],
                          t < 2 ? LOSS_NONE : LOSS_REPLAYED);
-        text_is(b.text[b.caused[batch_row(&b, 1, t)]], t < 2 ? "rock" : "door");
+        text_is(b.text[b.paid_caption[batch_row(&b, 1, t)]], t < 2 ? "rock" : "door");
     }
     for (int i = 0; i < b.texts; i++) {
         const bool door = bytes_equal(b.text[i], bytes_text("door"));
@@ -254,6 +295,7 @@ int main(void)
         cmocka_unit_test(rows_are_time_major_and_whole),
         cmocka_unit_test(each_row_saw_what_came_before_it),
         cmocka_unit_test(each_caption_stands_once_with_its_emissions),
+        cmocka_unit_test(rows_may_be_paid_for_what_they_saw),
         cmocka_unit_test(a_batch_forgets_the_one_before),
         cmocka_unit_test(pieces_hold_whole_sequences_one_after_the_other),
         cmocka_unit_test(replayed_rows_stand_behind_and_emit_nothing),

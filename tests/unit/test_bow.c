@@ -58,7 +58,7 @@ static void pay(const char *const words[TEXTS])
                                      .texts = TEXTS,
                                      .env_reward = nothing,
                                      .count = count,
-                                     .caused = caused,
+                                     .paid_caption = caused,
                                      .text = text,
                                      .key = key,
                                      .emissions = emissions};

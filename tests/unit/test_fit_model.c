@@ -468,6 +468,61 @@ static void labels_of_one_class_are_said_once(void **state)
     model_close(t.model);
 }
 
+static void without_a_gate_chance_pays_from_the_first_step(void **state)
+{
+    struct fitting_options o = usual;
+    struct taught t;
+
+    (void)state;
+    o.gate_labels = o.gate_class = o.gate_steps = o.ramp_updates = 0;
+    assert_int_equal(begin(&t, &o, &nobody, CAPNET_SCORE), ST_OK);
+    assert_true(t.figures.open && t.figures.version == 0);
+    assert_float_equal(model_ramp(t.model), 1, 0);
+    const float gold = say(&t, "You see a qqz key."),
+                rat = say(&t, "The qqz rat bites!");
+    assert_true(gold < rat || gold > rat);
+    assert_int_equal(go_on(&t, 3, 0), ST_OK); // no label comes
+    assert_float_equal(say(&t, "You see a qqz key."), gold, 0);
+    assert_float_equal(model_ramp(t.model), 1, 0);
+    model_close(t.model);
+    // one of the three is enough of a gate
+    o.gate_labels = 1;
+    assert_int_equal(begin(&t, &o, &nobody, CAPNET_SCORE), ST_OK);
+    assert_false(t.figures.open);
+    model_close(t.model);
+}
+
+static void the_reference_fits_in_bursts_as_labels_come(void **state)
+{
+    struct fitting_options o = usual;
+    struct taught t;
+
+    (void)state;
+    o.bursts = true;
+    o.version_updates = 1;
+    assert_int_equal(begin(&t, &o, &nobody, CAPNET_RATE), ST_OK);
+    for (int u = 0; u < 12; u++) {
+        const bool comes = u % 3 == 0;
+        assert_int_equal(go_on(&t, 1, comes ? 2 : 0), ST_OK);
+        assert_int_equal(t.figures.update_steps, comes ? FITTING_BURST : 0);
+    }
+    assert_int_equal(t.figures.steps, 4 * FITTING_BURST);
+    assert_false(t.figures.resting);
+    for (uint64_t n = t.figures.labels; n < FITTING_BURST_LABELS - 1; n++, t.said++) {
+        rate(&t, t.said, 0);
+    }
+    assert_int_equal(go_on(&t, 1, 0), ST_OK); // these came
+    assert_int_equal(t.figures.update_steps, FITTING_BURST);
+    assert_int_equal(go_on(&t, 1, 0), ST_OK);
+    assert_int_equal(t.figures.update_steps, 0);
+    assert_int_equal(go_on(&t, 1, 1), ST_OK);
+    assert_int_equal(t.figures.labels, FITTING_BURST_LABELS);
+    assert_int_equal(t.figures.update_steps, 1);
+    assert_int_equal(go_on(&t, 3, 0), ST_OK);
+    assert_int_equal(t.figures.update_steps, 1);
+    model_close(t.model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +539,8 @@ int main(void)
         cmocka_unit_test(a_checkpoint_with_what_is_no_number_is_refused),
         cmocka_unit_test(a_label_budget_below_the_gate_is_refused),
         cmocka_unit_test(labels_of_one_class_are_said_once),
+        cmocka_unit_test(without_a_gate_chance_pays_from_the_first_step),
+        cmocka_unit_test(the_reference_fits_in_bursts_as_labels_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

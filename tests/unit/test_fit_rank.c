@@ -26,12 +26,12 @@ static const struct reward_rows rows = {.rows = ROWS,
                                         .texts = TEXTS,
                                         .env_reward = env_reward,
                                         .count = count,
-                                        .caused = caused,
+                                        .paid_caption = caused,
                                         .text = text,
                                         .key = key,
                                         .emissions = emissions};
 
-static void open_rank(void)
+static void open_paid(bool raw)
 {
     static const char *const words[TEXTS] = {"", "a gold key", "an old door",
                                              "a wet rock"};
@@ -41,6 +41,7 @@ static void open_rank(void)
                                      .scale = 0.04,
                                      .clip = 10,
                                      .beta = 3,
+                                     .rank_raw = raw,
                                      .fitting = {.text_net = "ngram",
                                                  .lr = 0.01,
                                                  .steps = 2,
@@ -59,6 +60,11 @@ static void open_rank(void)
     }
     assert_int_equal(
         reward_init(&reward, &o, &(struct reward_peers){.count = 1}, TEXTS), ST_OK);
+}
+
+static void open_rank(void)
+{
+    open_paid(false);
 }
 
 static const char *word_of(int i)
@@ -180,6 +186,30 @@ static void it_pays_by_the_place_among_all_that_was_said(void **state)
     reward_release(&reward);
 }
 
+/* As the reference has released it: without a zero, so that junk costs. */
+static void raw_scores_pay_as_they_are(void **state)
+{
+    double s[TEXTS] = {0};
+
+    (void)state;
+    open_paid(true);
+    teach_all();
+    for (int u = 0; u < 60; u++) {
+        const double ramp = reward.fitting.ramp;
+        reward_apply(&reward, paid, &sums, &rows, (uint64_t)u);
+        for (int i = 1; i < TEXTS; i++) {
+            s[i] = score_of((const char *)text[i].data, s[i]);
+        }
+        assert_float_equal(paid[0], 0, 0);
+        assert_float_equal(paid[1], 2 + 0.5 * ramp * s[1], 1e-5);
+        assert_float_equal(paid[3], 0.5 * ramp * s[3], 1e-5);
+        assert_float_equal(paid[4], 0.5 * ramp * s[3] / 8, 1e-5);
+        assert_int_equal(reward_fit(&reward, (uint64_t)u), ST_OK);
+    }
+    assert_true(s[1] > s[3] + 1 && fmin(s[2], s[3]) < -0.1);
+    reward_release(&reward);
+}
+
 enum { BIG = 100000 }; // rows of a batch: a tenth of what the moments look back on
 
 /* Rocks come all the time, a key once: what is a tenth of the horizon old weighs
@@ -194,7 +224,7 @@ static void moments_fade_and_what_pays_is_bounded(void **state)
                                     .texts = TEXTS,
                                     .env_reward = nothing,
                                     .count = once,
-                                    .caused = which,
+                                    .paid_caption = which,
                                     .text = text,
                                     .key = key,
                                     .emissions = often};
@@ -308,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_pays_by_the_place_among_all_that_was_said),
+        cmocka_unit_test(raw_scores_pay_as_they_are),
         cmocka_unit_test(moments_fade_and_what_pays_is_bounded),
         cmocka_unit_test(data_without_an_order_give_scores_near_each_other),
         cmocka_unit_test(a_resumed_one_pays_the_same),

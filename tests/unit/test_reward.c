@@ -31,7 +31,7 @@ static const struct reward_rows rows = {.rows = ROWS,
                                         .texts = TEXTS,
                                         .env_reward = env_reward,
                                         .count = count,
-                                        .caused = caused,
+                                        .paid_caption = caused,
                                         .text = text,
                                         .key = key,
                                         .emissions = emissions};

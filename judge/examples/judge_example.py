@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A judge of one's own, written from schemas/README.md alone: judge_example.py
 --learner=tcp://HOST:PORT | --run-dir=DIR. Copy it and change rate().
-Needs Debian's python3-zmq, python3-flatbuffers and flatbuffers-compiler."""
-import glob, hashlib, os, signal, socket, struct, subprocess, sys, tempfile, time
+Needs Debian's python3-zmq, python3-flatbuffers and flatbuffers-compiler, and minos' schemas:
+beside the copy, where MINOS_SCHEMAS says, or with the minos that PATH finds."""
+import glob, hashlib, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time, traceback
 import flatbuffers, zmq
 
 HEADER = struct.Struct("<4sBBHQIIQ")  # magic, protocol, kind, 0, run, number, incarnation, seq
@@ -11,7 +12,11 @@ HELLO, VERDICTS, WELCOME, QUESTIONS, ACK = 20, 21, 22, 23, 24
 RATE, LABEL, REFUSED = 1, 1, 6  # a QuestionKind, two VerdictKinds
 
 here = os.path.dirname(os.path.abspath(__file__))
-schemas = glob.glob(os.environ.get("MINOS_SCHEMAS", here + "/../../schemas") + "/*.fbs")
+minos = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("minos") or "/-/-")))
+places = [os.environ.get("MINOS_SCHEMAS", ""), here + "/../../schemas", here + "/schemas",
+          minos + "/share/minos/schemas"]
+schemas = next((f for f in (glob.glob(p + "/*.fbs") for p in places if p) if f), None)
+if not schemas: sys.exit("judge_example.py: no schemas in " + ", ".join(filter(None, places)))
 with tempfile.TemporaryDirectory() as made:
     subprocess.run(["flatc", "--python", "--gen-object-api", "-o", made, *schemas], check=True)
     sys.path.insert(0, made)
@@ -57,7 +62,11 @@ def answer(q):
     v.question, v.kind, v.captions = q.id, REFUSED, len(q.caption)
     if q.kind == RATE:
         text = "" if text is None else bytes(text).decode("latin-1")
-        v.kind, v.label = LABEL, rate(text)
+        try: v.kind, v.label = LABEL, rate(text)
+        except Exception:  # a fault of rate() is no label, and is seen
+            v.kind = REFUSED
+            print("rate() failed on", repr(text), file=sys.stderr)
+            traceback.print_exc()
     kept[q.id] = [v, 0]
 
 def take(frame):

@@ -84,13 +84,24 @@ static enum status end_writing(struct ledger_command *c)
 /* For people: what was asked, what came back, from whom. */
 static void print_entry(struct ledger_command *c, const struct ledger_entry *e)
 {
+    const bool placed =
+        e->question_kind == QUESTION_ORDER &&
+        (e->verdict_kind == VERDICT_LABEL || e->verdict_kind == VERDICT_TIE);
+    char label[16] = "";
+
+    if (e->question_kind == QUESTION_RATE && e->verdict_kind == VERDICT_LABEL) {
+        (void)text_format(label, sizeof(label), "%.2f", (double)e->label);
+    }
     text_buf_clear(&c->line);
     for (int i = 0; i < e->captions; i++) {
         text_buf_add(&c->line, "%s", i > 0 ? " | " : "");
+        if (placed) { // 1 is the best, equal ones are a tie
+            text_buf_add(&c->line, "%d. ", e->order[i] + 1);
+        }
         text_buf_add_json(&c->line, e->caption[i]);
     }
-    fprintf(c->to, "%8" PRIu64 "  %-11s %5.2f  %.*s%s%.*s  %s%s%s%s%.*s\n", e->serial,
-            verdict_kind_name(e->verdict_kind), (double)e->label, (int)e->judge.len,
+    fprintf(c->to, "%8" PRIu64 "  %-11s %5s  %.*s%s%.*s  %s%s%s%s%.*s\n", e->serial,
+            verdict_kind_name(e->verdict_kind), label, (int)e->judge.len,
             (const char *)e->judge.data, e->model.len > 0 ? "/" : "", (int)e->model.len,
             (const char *)e->model.data, c->line.data != NULL ? c->line.data : "",
             e->late ? "  late" : "", e->trains ? "" : "  does not train",

@@ -20,6 +20,7 @@ struct row {
     uint64_t verdicts[VERDICT_KINDS];
     uint64_t all, late, copied, checks; // checks: asked for another purpose than label
     uint64_t training, positive;        // labels that train now; of those p > 1/2
+    uint64_t orders, ties;              // of those that train now
     uint64_t superseded;                // that trained until a newer one came
     struct bill here, elsewhere;        // elsewhere: what copies cost their own runs
     uint64_t lat[3];                    // microseconds: median, 99 %, largest
@@ -31,7 +32,7 @@ struct row {
 struct trained {
     uint64_t serial;
     size_t row;
-    bool positive;
+    bool positive, order, tie;
 };
 
 struct ledger_stats {
@@ -128,10 +129,14 @@ static void add_key(struct ledger_stats *s, const struct ledger_entry *e)
     s->duplicates += !fresh;
 }
 
-static void count_training(struct row *r, bool positive, int64_t n)
+static void count_training(struct ledger_stats *s, const struct trained *t, int64_t n)
 {
+    struct row *r = &s->rows[t->row];
+
     r->training += (uint64_t)n;
-    r->positive += positive ? (uint64_t)n : 0;
+    r->positive += t->positive ? (uint64_t)n : 0;
+    r->orders += t->order ? (uint64_t)n : 0;
+    r->ties += t->tie ? (uint64_t)n : 0;
     r->superseded += n < 0;
 }
 
@@ -139,7 +144,12 @@ static void count_training(struct row *r, bool positive, int64_t n)
 static void add_training(struct ledger_stats *s, size_t row,
                          const struct ledger_entry *e)
 {
-    const struct trained now = {e->serial, row, e->label > 0.5f};
+    const bool order = e->question_kind == QUESTION_ORDER;
+    const struct trained now = {.serial = e->serial,
+                                .row = row,
+                                .positive = !order && e->label > 0.5f,
+                                .order = order,
+                                .tie = order && e->verdict_kind == VERDICT_TIE};
     uint64_t *at = keymap_at(s->training, key_of(e), NULL);
 
     if (*at == 0) {
@@ -150,7 +160,7 @@ static void add_training(struct ledger_stats *s, size_t row,
         }
         s->trained[s->trained_count++] = now;
         *at = s->trained_count;
-        count_training(&s->rows[row], now.positive, 1);
+        count_training(s, &now, 1);
         return;
     }
     struct trained *was = &s->trained[*at - 1];
@@ -158,8 +168,8 @@ static void add_training(struct ledger_stats *s, size_t row,
         s->rows[row].superseded++;
         return;
     }
-    count_training(&s->rows[was->row], was->positive, -1);
-    count_training(&s->rows[row], now.positive, 1);
+    count_training(s, was, -1);
+    count_training(s, &now, 1);
     *was = now;
 }
 
@@ -259,13 +269,20 @@ static void print_row(const struct row *r, struct text_buf *out)
                          r->verdicts[k]);
         }
     }
+    const uint64_t ratings = r->training - r->orders;
+    text_buf_add(out, "\n  labels     %" PRIu64 " that train now", r->training);
+    if (ratings > 0) {
+        text_buf_add(out, ", %.1f %% of them above 1/2",
+                     100 * share(r->positive, ratings));
+    }
+    if (r->orders > 0) {
+        text_buf_add(out, ", %" PRIu64 " orders, %.1f %% of them ties", r->orders,
+                     100 * share(r->ties, r->orders));
+    }
     text_buf_add(out,
-                 "\n  labels     %" PRIu64
-                 " that train now, %.1f %% of them above 1/2; "
-                 "%" PRIu64 " superseded by newer ones; %" PRIu64 " late, %" PRIu64
+                 "; %" PRIu64 " superseded by newer ones; %" PRIu64 " late, %" PRIu64
                  " checks\n  spent      ",
-                 r->training, 100 * share(r->positive, r->training), r->superseded,
-                 r->late, r->checks);
+                 r->superseded, r->late, r->checks);
     print_bill(&r->here, r->all - r->copied, out);
     if (r->copied > 0) {
         text_buf_add(out, "  copied     %" PRIu64 " from other runs, paid for there: ",
@@ -316,10 +333,11 @@ static void json_row(const struct row *r, struct text_buf *out)
     }
     text_buf_add(out,
                  ",\"training\":%" PRIu64 ",\"positive\":%" PRIu64
-                 ",\"positive_share\":%.6f,\"superseded\":%" PRIu64 ",\"late\":%" PRIu64
-                 ",\"copied\":%" PRIu64 ",\"checks\":%" PRIu64,
-                 r->training, r->positive, share(r->positive, r->training),
-                 r->superseded, r->late, r->copied, r->checks);
+                 ",\"positive_share\":%.6f,\"orders\":%" PRIu64 ",\"ties\":%" PRIu64
+                 ",\"superseded\":%" PRIu64 ",\"late\":%" PRIu64 ",\"copied\":%" PRIu64
+                 ",\"checks\":%" PRIu64,
+                 r->training, r->positive, share(r->positive, r->training - r->orders),
+                 r->orders, r->ties, r->superseded, r->late, r->copied, r->checks);
     json_bill("", &r->here, out);
     json_bill("copied_", &r->elsewhere, out);
     text_buf_add(out,

@@ -1,5 +1,6 @@
 /* What `minos ledger stats` says of verdicts: what trains now, what was paid here. */
 
+#include <math.h>
 #include <string.h>
 
 #include "learner/store/ledger_stats.h"
@@ -129,11 +130,33 @@ static void a_quick_judges_latency_is_not_zero(void **state)
     holds(false, "median 3 us");
 }
 
+static void orders_are_told_apart_from_ratings(void **state)
+{
+    struct ledger_entry e = label(1, 7, 1);
+
+    (void)state;
+    ledger_stats_add(s, &e);
+    e = label(2, 8, NAN);
+    e.question_kind = QUESTION_ORDER;
+    e.captions = 2;
+    ledger_stats_add(s, &e);
+    e.serial = 3;
+    e.key.lo = 9;
+    e.verdict_kind = VERDICT_TIE;
+    ledger_stats_add(s, &e);
+    holds(false,
+          "3 that train now, 100.0 % of them above 1/2, 2 orders, 50.0 % of them "
+          "ties; 0 superseded");
+    holds(true, "\"training\":3,\"positive\":1,\"positive_share\":1.000000,"
+                "\"orders\":2,\"ties\":1,");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(orders_are_told_apart_from_ratings),
         TEST(a_label_that_a_newer_one_replaced_does_not_train),
         TEST(what_copies_cost_is_not_spent_here),
         TEST(two_texts_of_one_goals_name_are_two_rows),

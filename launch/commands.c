@@ -32,6 +32,7 @@ static const struct command commands[] = {
     {"watch", NULL, "minos-actor", "watch a run's policy play"},
     {"play", NULL, "minos-actor", "play an environment yourself"},
     {"audit", NULL, "minos-learner", "where every segment of a run went"},
+    {"explain", NULL, "minos-learner", "what made a reward"},
     {"ledger", NULL, "minos-learner",
      "what judges said: list, grep, stats, export, import, merge"},
     {"judge-check", NULL, "minos-judge", "how a judge keeps the rules of the wire"},

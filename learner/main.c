@@ -1,5 +1,5 @@
-/* minos-learner: one rank of the learner, or one of its tools: audit, ledger, label, fit,
- * bench. */
+/* minos-learner: one rank of the learner, or one of its tools: audit, explain,
+ * ledger, label, fit, bench. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/mpijob.h"
 #include "common/base/stop.h"
+#include "learner/explain.h"
 #include "learner/fit.h"
 #include "learner/label.h"
 #include "learner/learner_bench.h"
@@ -20,7 +21,7 @@ static const char examples[] =
     "Examples:\n"
     "  minos-learner --run-dir=runs/first --env=crypt-vault --goal=treasure\n"
     "  mpirun -n 2 --bind-to none minos-learner --run-dir=runs/two\n"
-    "Also: minos-learner audit|ledger|label|fit|bench --help\n";
+    "Also: minos-learner audit|explain|ledger|label|fit|bench --help\n";
 /* What lies in the run directory is wrong as a setting can be: trying again is in vain. */
 static int exit_of(enum status st)
 {
@@ -80,11 +81,12 @@ int main(int argc, char **argv)
     const char *tool = argc > 1 ? argv[1] : "";
 
     return file_end_stdout(
-        strcmp(tool, "audit") == 0    ? audit_main(argc - 1, argv + 1)
-        : strcmp(tool, "ledger") == 0 ? ledger_main(argc - 1, argv + 1)
-        : strcmp(tool, "label") == 0  ? label_main(argc - 1, argv + 1)
-        : strcmp(tool, "fit") == 0    ? fit_main(argc - 1, argv + 1)
-        : strcmp(tool, "labels") == 0 ? start_ledger_check_main(argc - 1, argv + 1)
-        : strcmp(tool, "bench") == 0  ? learner_bench(argc - 1, argv + 1)
-                                      : learn(argc, argv));
+        strcmp(tool, "audit") == 0     ? audit_main(argc - 1, argv + 1)
+        : strcmp(tool, "explain") == 0 ? explain_main(argc - 1, argv + 1)
+        : strcmp(tool, "ledger") == 0  ? ledger_main(argc - 1, argv + 1)
+        : strcmp(tool, "label") == 0   ? label_main(argc - 1, argv + 1)
+        : strcmp(tool, "fit") == 0     ? fit_main(argc - 1, argv + 1)
+        : strcmp(tool, "labels") == 0  ? start_ledger_check_main(argc - 1, argv + 1)
+        : strcmp(tool, "bench") == 0   ? learner_bench(argc - 1, argv + 1)
+                                       : learn(argc, argv));
 }

@@ -218,6 +218,37 @@ static enum status write_config(const struct learner_options *o, const char *goa
     return st;
 }
 
+static void copy_field(const json_t *root, const char *name, char out[RUNDIR_NAME_MAX])
+{
+    const char *was = json_string_value(json_object_get(root, name));
+
+    text_format(out, RUNDIR_NAME_MAX, "%s", was != NULL ? was : "");
+}
+
+enum status rundir_look(const char *run_dir, struct rundir_told *out)
+{
+    char path[PATH_MAX_], ranks[RUNDIR_NAME_MAX], *text;
+    int64_t count = 0;
+    json_error_t error;
+    size_t len;
+
+    path_in(run_dir, "run.json", path);
+    TRY(file_read(path, FILE_MOST, &text, &len));
+    json_t *root = json_loadb(text, len, 0, &error);
+    mem_free(text);
+    copy_field(root, "env", out->env);
+    copy_field(root, "reward", out->reward);
+    copy_field(root, "goal", out->goal);
+    copy_field(root, "ranks", ranks);
+    json_decref(root);
+    if (!text_to_i64(ranks, 1, 1 << 16, &count) || out->reward[0] == '\0') {
+        LOG_ERROR("RUN-FILE", "%s is not what a learner wrote", path);
+        return ST_CORRUPT;
+    }
+    out->ranks = (int)count;
+    return ST_OK;
+}
+
 enum status rundir_open(const struct learner_options *o, const struct rundir_goal *goal,
                         int ranks, struct rundir *out)
 {

@@ -10,6 +10,8 @@
 #include "common/base/status.h"
 #include "learner/options.h"
 
+enum { RUNDIR_NAME_MAX = 128 };
+
 struct rundir {
     uint64_t run;   // id, drawn once
     uint32_t start; // how many times learners have been started, this one included
@@ -31,6 +33,13 @@ struct rundir_goal {
 MUST_USE enum status rundir_open(const struct learner_options *o,
                                  const struct rundir_goal *goal, int ranks,
                                  struct rundir *out);
+/* What run.json says, for tools: nothing is locked, counted or written. ST_NOTFOUND (not
+ * logged): there is no run; ST_CORRUPT, ST_VERSION (logged). */
+struct rundir_told {
+    char env[RUNDIR_NAME_MAX], reward[RUNDIR_NAME_MAX], goal[RUNDIR_NAME_MAX];
+    int ranks;
+};
+MUST_USE enum status rundir_look(const char *run_dir, struct rundir_told *out);
 void rundir_close(struct rundir *d);
 MUST_USE enum status rundir_put_port(const struct learner_options *o,
                                      const struct rundir_goal *goal, int ranks,

@@ -168,6 +168,7 @@ static void score_bow(struct reward *r, float *score, const struct reward_rows *
             b->failed =
                 score_text(b, in->text[i], r->options.bow_threshold, s) != ST_OK;
             s->used = !b->failed;
+            reward_note_score(r, in->key[i], s->score);
         }
         score[i] = s->score;
         b->words += (double)s->words * in->emissions[i];
@@ -344,6 +345,7 @@ const struct reward_kind reward_bow = {.name = "bow",
                                        .close = close_bow,
                                        .fit = check_bow,
                                        .score = score_bow,
+                                       .pays = reward_pays_score,
                                        .save = save_bow,
                                        .load = load_bow,
                                        .report = report_bow};

@@ -3,6 +3,8 @@
  * p; until its gate is open the labels themselves pay, then the ramp goes over from them
  * to the network. */
 
+#include <math.h>
+
 #include "learner/reward/model.h"
 #include "learner/reward/reward.h"
 
@@ -51,6 +53,22 @@ static enum status fit(struct reward *r, uint64_t update)
     return model_fit(r->state, update);
 }
 
+/* Of what the model and the label are worth. Never inlined: see reward_pay_row(). */
+__attribute__((noinline)) static float mix(float model, float label, float ramp)
+{
+    return ramp < 1 ? label + ramp * (model - label) : model;
+}
+
+static float pays(const struct reward *r, const struct reward_known *k)
+{
+    const float label = k->labelled ? reward_worth(r, k->p) : 0.0F;
+
+    if (k->ramp <= 0) {
+        return label;
+    }
+    return k->scored ? mix(reward_worth(r, k->score), label, k->ramp) : NAN;
+}
+
 static void score_classify(struct reward *r, float *score, const struct reward_rows *in)
 {
     const float ramp = (float)model_ramp(r->state);
@@ -62,11 +80,8 @@ static void score_classify(struct reward *r, float *score, const struct reward_r
     r->scored_count += model_say(r->state, score, in->text, in->key, in->texts,
                                  r->scored + r->scored_count);
     for (int i = 0; i < in->texts; i++) {
-        score[i] = reward_worth(r, score[i]);
-        if (ramp < 1) {
-            const float label = reward_label_worth(r, in->key[i]);
-            score[i] = label + ramp * (score[i] - label);
-        }
+        const float label = ramp < 1 ? reward_label_worth(r, in->key[i]) : 0;
+        score[i] = mix(reward_worth(r, score[i]), label, ramp);
     }
 }
 
@@ -95,6 +110,7 @@ const struct reward_kind reward_classify = {.name = "classify",
                                             .take_label = take_label,
                                             .fit = fit,
                                             .score = score_classify,
+                                            .pays = pays,
                                             .digest = digest,
                                             .save = save,
                                             .load = load};

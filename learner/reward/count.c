@@ -11,8 +11,13 @@ static void score_count(struct reward *r, float *score, const struct reward_rows
         const struct caption_entry *e = caption_table_find(&r->table, in->key[i]);
         const double n = e != NULL && e->visits > 0 ? (double)e->visits : 1;
         score[i] = (float)(1 / sqrt(n));
+        if (in->text[i].len > 0) {
+            reward_note_score(r, in->key[i], score[i]);
+        }
     }
 }
 
-const struct reward_kind reward_count = {
-    .name = "count", .needs_visits = true, .score = score_count};
+const struct reward_kind reward_count = {.name = "count",
+                                         .needs_visits = true,
+                                         .score = score_count,
+                                         .pays = reward_pays_score};

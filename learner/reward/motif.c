@@ -47,9 +47,10 @@ static float worth(struct motif *m, float score)
 }
 
 /* Those of `which` (n <= PASS). */
-static void score_pass(struct motif *m, float *score, const struct reward_rows *in,
+static void score_pass(struct reward *r, float *score, const struct reward_rows *in,
                        const int *which, int n)
 {
+    struct motif *m = r->state;
     struct bytes text[PASS];
 
     for (int i = 0; i < PASS; i++) {
@@ -61,6 +62,7 @@ static void score_pass(struct motif *m, float *score, const struct reward_rows *
         score[which[i]] = worth(m, out[i]);
         m->scores[key.lo % SCORES] =
             (struct motif_score){.key = key, .score = score[which[i]], .used = true};
+        reward_note_score(r, key, score[which[i]]);
     }
 }
 
@@ -72,7 +74,8 @@ static void score_motif(struct reward *r, float *score, const struct reward_rows
     for (int i = 0; i < in->texts; i++) {
         const struct motif_score *s = &m->scores[in->key[i].lo % SCORES];
         score[i] = 0;
-        if (in->text[i].len == 0 || in->emissions[i] == 0) {
+        // what only a reset showed is never paid; what is replayed has no emissions
+        if (in->text[i].len == 0 || (in->emissions[i] == 0 && in->replayed == NULL)) {
             continue;
         }
         if (s->used && hash_equal(s->key, in->key[i])) {
@@ -81,12 +84,12 @@ static void score_motif(struct reward *r, float *score, const struct reward_rows
         }
         which[n++] = i;
         if (n == PASS) {
-            score_pass(m, score, in, which, n);
+            score_pass(r, score, in, which, n);
             n = 0;
         }
     }
     if (n > 0) {
-        score_pass(m, score, in, which, n);
+        score_pass(r, score, in, which, n);
     }
 }
 
@@ -243,6 +246,7 @@ const struct reward_kind reward_motif = {.name = "motif",
                                          .close = close_motif,
                                          .fit = check_motif,
                                          .score = score_motif,
+                                         .pays = reward_pays_score,
                                          .save = save_motif,
                                          .load = load_motif,
                                          .report = report_motif};

@@ -34,18 +34,35 @@ struct rank_state {
 
 /* ---- what a score pays ---- */
 
-static float worth(const void *reward, float score)
+/* Never inlined: see reward_pay_row(). */
+__attribute__((noinline)) static float worth_among(float score, double mean,
+                                                   double sigma)
 {
-    const struct rank_state *k = ((const struct reward *)reward)->state;
-
-    if (((const struct reward *)reward)->options.rank_raw) {
-        return score;
-    }
-    if (k == NULL || !(k->sigma > least_sigma)) {
+    if (!(sigma > least_sigma)) {
         return 0;
     }
-    const float z = (float)(((double)score - k->mean) / k->sigma);
+    const float z = (float)(((double)score - mean) / sigma);
     return z > least_z ? fminf(z, most_z) / most_z : 0;
+}
+
+static float worth(const void *reward, float score)
+{
+    const struct reward *r = reward;
+    const struct rank_state *k = r->state;
+
+    if (r->options.rank_raw) {
+        return score;
+    }
+    return k == NULL ? 0 : worth_among(score, k->mean, k->sigma);
+}
+
+static float pays(const struct reward *r, const struct reward_known *k)
+{
+    (void)r;
+    if (k->ramp <= 0) {
+        return 0;
+    }
+    return k->scored ? k->ramp * worth_among(k->score, k->mean, k->sigma) : NAN;
 }
 
 static void score_rank(struct reward *r, float *score, const struct reward_rows *in)
@@ -228,6 +245,7 @@ const struct reward_kind reward_rank = {.name = "rank",
                                         .take_label = take_label,
                                         .fit = fit,
                                         .score = score_rank,
+                                        .pays = pays,
                                         .digest = digest,
                                         .save = save,
                                         .load = load};

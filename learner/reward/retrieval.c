@@ -10,7 +10,13 @@ static void score_retrieval(struct reward *r, float *score,
     }
 }
 
+static float pays(const struct reward *r, const struct reward_known *k)
+{
+    return k->labelled ? reward_worth(r, k->p) : 0.0F;
+}
+
 const struct reward_kind reward_retrieval = {.name = "retrieval",
                                              .needs_labels = true,
                                              .asks = REWARD_ASKS_RATE,
-                                             .score = score_retrieval};
+                                             .score = score_retrieval,
+                                             .pays = pays};

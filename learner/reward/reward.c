@@ -13,7 +13,15 @@ static void score_none(struct reward *r, float *score, const struct reward_rows 
     memset(score, 0, sizeof(float) * (size_t)in->texts);
 }
 
-static const struct reward_kind reward_none = {.name = "none", .score = score_none};
+static float pays_none(const struct reward *r, const struct reward_known *k)
+{
+    (void)r;
+    (void)k;
+    return 0;
+}
+
+static const struct reward_kind reward_none = {
+    .name = "none", .score = score_none, .pays = pays_none};
 
 static const struct reward_kind *const kinds[] = {
     &reward_none,      // one in a line
@@ -53,21 +61,31 @@ const struct reward_kind *reward_find(const char *name)
     return NULL;
 }
 
+void reward_init_arithmetic(struct reward *r, const struct reward_kind *kind,
+                            const struct reward_options *o)
+{
+    *r = (struct reward){.options = *o, .kind = kind};
+    for (int n = 1; n < REWARD_POWERS; n++) {
+        r->power[n] = (float)pow(n, -o->beta);
+    }
+}
+
 enum status reward_init(struct reward *r, const struct reward_options *o,
                         const struct reward_peers *peers, int most_texts)
 {
-    *r = (struct reward){.options = *o, .kind = reward_find(o->kind), .peers = *peers};
-    if (r->kind == NULL) {
+    const struct reward_kind *kind = reward_find(o->kind);
+
+    *r = (struct reward){0};
+    if (kind == NULL) {
         return ST_INVALID;
     }
+    reward_init_arithmetic(r, kind, o);
+    r->peers = *peers;
     caption_table_init(&r->table, r->kind->needs_visits ? CAPTION_TABLE_VISITS
                                                         : CAPTION_TABLE_DELAYS);
     r->most_texts = most_texts;
     r->score = mem_new((size_t)most_texts, sizeof(float));
     r->scored = mem_new((size_t)most_texts, sizeof(*r->scored));
-    for (int n = 1; n < REWARD_POWERS; n++) {
-        r->power[n] = (float)pow(n, -o->beta);
-    }
     return r->kind->open != NULL ? r->kind->open(r) : ST_OK;
 }
 
@@ -184,14 +202,41 @@ static void meet(struct reward *r, struct reward_sums *sums,
     }
 }
 
+/* Never inlined: the compiler may join products and sums differently where it stands among
+ * others, and what minos explain computes again must be equal to the bit. */
+__attribute__((noinline)) void reward_pay_row(const struct reward *r, float env_reward,
+                                              uint16_t count, bool silent, float score,
+                                              float *ext, float *intrinsic)
+{
+    const struct reward_options *o = &r->options;
+    const float clip = (float)o->clip;
+    const float paid = fminf(fmaxf((float)o->scale * env_reward, -clip), clip);
+    const float often =
+        count < REWARD_POWERS ? r->power[count] : powf(count, -(float)o->beta);
+
+    *ext = (float)o->a_ext * paid;
+    *intrinsic = r->kind->score_rows != NULL ? (float)o->a_int * score
+                 : silent                    ? 0.0F
+                                             : (float)o->a_int * score * often;
+}
+
+void reward_note_score(struct reward *r, struct hash128 key, float score)
+{
+    if (r->scored_count < r->most_texts) {
+        r->scored[r->scored_count++] = (struct fitting_scored){key, score};
+    }
+}
+
+float reward_pays_score(const struct reward *r, const struct reward_known *k)
+{
+    (void)r;
+    return k->scored ? k->score : NAN;
+}
+
 void reward_apply_apart(struct reward *r, float *reward, float *intrinsic,
                         struct reward_sums *sums, const struct reward_rows *in,
                         uint64_t update)
 {
-    const struct reward_options *o = &r->options;
-    const float a_ext = (float)o->a_ext, a_int = (float)o->a_int;
-    const float scale = (float)o->scale, clip = (float)o->clip;
-
     *sums = (struct reward_sums){0};
     r->scored_count = 0;
     meet(r, sums, in, update);
@@ -203,13 +248,9 @@ void reward_apply_apart(struct reward *r, float *reward, float *intrinsic,
     }
     for (int row = 0; row < in->rows; row++) {
         const uint32_t text = in->paid_caption[row];
-        const uint16_t n = in->count[row];
-        const float paid = fminf(fmaxf(scale * in->env_reward[row], -clip), clip);
-        const float ext = a_ext * paid;
-        const float often = n < REWARD_POWERS ? r->power[n] : powf(n, -(float)o->beta);
-        const float in_ = by_row                   ? a_int * r->score[row]
-                          : in->text[text].len > 0 ? a_int * r->score[text] * often
-                                                   : 0.0F;
+        float ext, in_;
+        reward_pay_row(r, in->env_reward[row], in->count[row], in->text[text].len == 0,
+                       r->score[by_row ? (uint32_t)row : text], &ext, &in_);
         if (intrinsic == reward) {
             reward[row] = ext + in_;
         } else {

@@ -10,45 +10,18 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/wire/frame.h"
-#include "learner/store/db.h"
+#include "learner/store/replay_impl.h"
 
 enum { SCHEMA = 1, PAGE = 4096, JOURNAL_SHARE = 8, READ_MAP = 1 << 20 };
 
-enum { SEGMENTS, CAPTIONS, JOURNAL, META, MEMBERS, FORCED, TABLES };
-
-static const struct db_table tables[TABLES] = {
+static const struct db_table tables[REPLAY_TABLES] = {
     {"segments", DB_KEY_U64}, {"captions", DB_KEY_BYTES}, {"journal", DB_KEY_U64},
     {"meta", DB_KEY_BYTES},   {"members", DB_KEY_U64},    {"forced", DB_KEY_U64},
 };
 
-/* What one transaction moves together, so that a failed one can be taken back. */
-struct marks {
-    uint64_t top, bottom; // highest and lowest serial; bottom = top + 1 when empty
-    uint64_t live;        // bytes of the segments, in whole pages
-    uint64_t journal_bottom, journal_live;
-    uint64_t forced;
-};
-
-struct replay {
-    struct db *db;
-    struct db_txn txn;
-    uint64_t max_bytes, cursor;
-    struct marks now, before;
-};
-
-struct replay_view {
-    struct replay *r;
-    struct db_txn txn;
-};
-
-/* A stored segment is its length, the frame as it came, and zeros up to a multiple of 8.
- * With keys of 8 bytes every node of the table is then a multiple of 8 long and LMDB
- * fills pages from their end, so that a frame is 8-byte aligned wherever it lies. */
-enum { PREFIX = 8 };
-
 static size_t stored_len(size_t frame)
 {
-    return PREFIX + ((frame + 7) & ~(size_t)7);
+    return REPLAY_PREFIX + ((frame + 7) & ~(size_t)7);
 }
 
 static uint64_t in_pages(size_t stored)
@@ -56,22 +29,22 @@ static uint64_t in_pages(size_t stored)
     return (stored + 16 + PAGE - 1) / PAGE * PAGE;
 }
 
-static enum status unstore(uint64_t serial, struct bytes value, struct bytes *frame)
+enum status replay_unstore(uint64_t serial, struct bytes value, struct bytes *frame)
 {
     uint64_t len = 0;
 
-    if (value.len >= PREFIX) {
-        memcpy(&len, value.data, PREFIX);
+    if (value.len >= REPLAY_PREFIX) {
+        memcpy(&len, value.data, REPLAY_PREFIX);
     }
-    if (len < FRAME_HEADER || len > value.len - PREFIX) {
+    if (len < FRAME_HEADER || len > value.len - REPLAY_PREFIX) {
         LOG_ERROR("REPLAY-BAD", "segment %" PRIu64 " of the store is damaged", serial);
         return ST_CORRUPT;
     }
-    *frame = bytes_of((const char *)value.data + PREFIX, (size_t)len);
+    *frame = bytes_of((const char *)value.data + REPLAY_PREFIX, (size_t)len);
     return ST_OK;
 }
 
-static uint64_t key_u64(struct bytes key)
+uint64_t replay_key(struct bytes key)
 {
     uint64_t v = 0;
 
@@ -90,10 +63,10 @@ static enum status check_meta(struct replay *r, const char *path, uint64_t run,
     enum status st;
 
     TRY(db_begin(r->db, write, &t));
-    st = db_get(&t, META, bytes_text("schema"), &v);
+    st = db_get(&t, REPLAY_META, bytes_text("schema"), &v);
     if (st == ST_OK && v.len == sizeof(schema)) {
         memcpy(&schema, v.data, sizeof(schema));
-        st = db_get(&t, META, bytes_text("run"), &v);
+        st = db_get(&t, REPLAY_META, bytes_text("run"), &v);
         memcpy(&owner, v.data, st == ST_OK && v.len == sizeof(owner) ? v.len : 0);
         if (schema != SCHEMA) {
             LOG_ERROR("REPLAY-SCHEMA",
@@ -108,9 +81,10 @@ static enum status check_meta(struct replay *r, const char *path, uint64_t run,
         }
     } else if (st == ST_NOTFOUND && write) {
         schema = SCHEMA;
-        st = db_put(&t, META, bytes_text("schema"), db_u64(&schema), false);
-        st =
-            st != ST_OK ? st : db_put(&t, META, bytes_text("run"), db_u64(&run), false);
+        st = db_put(&t, REPLAY_META, bytes_text("schema"), db_u64(&schema), false);
+        st = st != ST_OK
+                 ? st
+                 : db_put(&t, REPLAY_META, bytes_text("run"), db_u64(&run), false);
         return st != ST_OK ? (db_abort(&t), st) : db_commit(&t);
     }
     db_abort(&t);
@@ -119,8 +93,8 @@ static enum status check_meta(struct replay *r, const char *path, uint64_t run,
 
 static bool add_segment(void *ctx, struct bytes key, struct bytes value)
 {
-    struct marks *m = ctx;
-    const uint64_t serial = key_u64(key);
+    struct replay_marks *m = ctx;
+    const uint64_t serial = replay_key(key);
 
     m->bottom = m->bottom == 0 ? serial : m->bottom;
     m->top = serial;
@@ -130,9 +104,9 @@ static bool add_segment(void *ctx, struct bytes key, struct bytes value)
 
 static bool add_journal(void *ctx, struct bytes key, struct bytes value)
 {
-    struct marks *m = ctx;
+    struct replay_marks *m = ctx;
 
-    m->journal_bottom = m->journal_bottom == 0 ? key_u64(key) : m->journal_bottom;
+    m->journal_bottom = m->journal_bottom == 0 ? replay_key(key) : m->journal_bottom;
     m->journal_live += value.len;
     return true;
 }
@@ -143,15 +117,16 @@ static enum status measure(struct replay *r)
     struct db_txn t;
 
     TRY(db_begin(r->db, false, &t));
-    enum status st = db_walk(&t, SEGMENTS, bytes_of(NULL, 0), add_segment, &r->now);
+    enum status st =
+        db_walk(&t, REPLAY_SEGMENTS, bytes_of(NULL, 0), add_segment, &r->now);
     if (st == ST_OK) {
-        st = db_walk(&t, JOURNAL, bytes_of(NULL, 0), add_journal, &r->now);
+        st = db_walk(&t, REPLAY_JOURNAL, bytes_of(NULL, 0), add_journal, &r->now);
     }
     if (r->now.bottom == 0) {
         r->now.bottom = 1;
     }
     struct bytes v;
-    if (st == ST_OK && db_get(&t, META, bytes_text("cursor"), &v) == ST_OK &&
+    if (st == ST_OK && db_get(&t, REPLAY_META, bytes_text("cursor"), &v) == ST_OK &&
         v.len == sizeof(r->cursor)) {
         memcpy(&r->cursor, v.data, sizeof(r->cursor));
     }
@@ -196,8 +171,10 @@ static void warn_of_small_disk(const char *path, uint64_t max_bytes)
 enum status replay_open(const char *path, uint64_t run, uint64_t max_bytes,
                         struct replay **out)
 {
-    const struct db_plan plan = {
-        .path = path, .max_bytes = max_bytes, .tables = tables, .table_count = TABLES};
+    const struct db_plan plan = {.path = path,
+                                 .max_bytes = max_bytes,
+                                 .tables = tables,
+                                 .table_count = REPLAY_TABLES};
 
     TRY(open_as(&plan, run, out));
     warn_of_small_disk(path, max_bytes);
@@ -209,7 +186,7 @@ enum status replay_open_read(const char *path, struct replay **out)
     const struct db_plan plan = {.path = path,
                                  .max_bytes = READ_MAP,
                                  .tables = tables,
-                                 .table_count = TABLES,
+                                 .table_count = REPLAY_TABLES,
                                  .read_only = true};
 
     return open_as(&plan, 0, out);
@@ -250,7 +227,7 @@ static enum status note_forced(struct replay *r, uint64_t serial, struct bytes v
     struct frame_header h;
     struct bytes frame;
 
-    if (unstore(serial, value, &frame) != ST_OK ||
+    if (replay_unstore(serial, value, &frame) != ST_OK ||
         frame_read_header(frame, &h) != ST_OK) {
         return ST_OK;
     }
@@ -260,21 +237,22 @@ static enum status note_forced(struct replay *r, uint64_t serial, struct bytes v
                  "the store's bound forces out segments that no checkpoint holds yet; "
                  "raise --store-mb or lower --checkpoint-seconds");
     }
-    return db_put(&r->txn, FORCED, db_u64(&serial), bytes_of(who, sizeof(who)), true);
+    return db_put(&r->txn, REPLAY_FORCED, db_u64(&serial), bytes_of(who, sizeof(who)),
+                  true);
 }
 
 static enum status evict_bottom(struct replay *r)
 {
     const uint64_t serial = r->now.bottom;
     struct bytes value;
-    const enum status st = db_get(&r->txn, SEGMENTS, db_u64(&serial), &value);
+    const enum status st = db_get(&r->txn, REPLAY_SEGMENTS, db_u64(&serial), &value);
 
     if (st == ST_OK) {
         const uint64_t size = in_pages(value.len);
         if (serial > r->cursor) {
             TRY(note_forced(r, serial, value));
         }
-        TRY(db_delete(&r->txn, SEGMENTS, db_u64(&serial)));
+        TRY(db_delete(&r->txn, REPLAY_SEGMENTS, db_u64(&serial)));
         r->now.live -= size;
     } else if (st != ST_NOTFOUND) { // a gap left by replay_start_after
         return st;
@@ -295,10 +273,10 @@ enum status replay_put_segment(struct replay *r, struct bytes frame, uint64_t *s
         TRY(evict_bottom(r));
     }
     // The page itself is lent to be written into: one copy, socket to disk.
-    TRY(db_reserve(&r->txn, SEGMENTS, db_u64(&next), len, true, &at));
-    memcpy(at, &frame_len, PREFIX);
-    memcpy((char *)at + PREFIX, frame.data, frame.len);
-    memset((char *)at + PREFIX + frame.len, 0, len - PREFIX - frame.len);
+    TRY(db_reserve(&r->txn, REPLAY_SEGMENTS, db_u64(&next), len, true, &at));
+    memcpy(at, &frame_len, REPLAY_PREFIX);
+    memcpy((char *)at + REPLAY_PREFIX, frame.data, frame.len);
+    memset((char *)at + REPLAY_PREFIX + frame.len, 0, len - REPLAY_PREFIX - frame.len);
     r->now.live += in_pages(len);
     r->now.top = next;
     *serial = next;
@@ -309,13 +287,14 @@ enum status replay_put_member(struct replay *r, const struct replay_member *m)
 {
     const uint64_t key = (uint64_t)m->actor << 32 | m->incarnation;
 
-    return db_put(&r->txn, MEMBERS, db_u64(&key), bytes_of(m, sizeof(*m)), false);
+    return db_put(&r->txn, REPLAY_MEMBERS, db_u64(&key), bytes_of(m, sizeof(*m)),
+                  false);
 }
 
 enum status replay_delete_member(struct replay *r, uint32_t actor, uint32_t incarnation)
 {
     const uint64_t key = (uint64_t)actor << 32 | incarnation;
-    const enum status st = db_delete(&r->txn, MEMBERS, db_u64(&key));
+    const enum status st = db_delete(&r->txn, REPLAY_MEMBERS, db_u64(&key));
 
     return st == ST_NOTFOUND ? ST_OK : st;
 }
@@ -324,37 +303,38 @@ enum status replay_put_journal(struct replay *r, uint64_t update, struct bytes r
 {
     struct bytes old;
 
-    if (db_get(&r->txn, JOURNAL, db_u64(&update), &old) == ST_OK) {
+    if (db_get(&r->txn, REPLAY_JOURNAL, db_u64(&update), &old) == ST_OK) {
         r->now.journal_live -= old.len; // the update is run again after a crash
     }
     while (r->now.journal_live + row.len > r->max_bytes / JOURNAL_SHARE &&
            r->now.journal_bottom != 0 && r->now.journal_bottom < update) {
         const uint64_t at = r->now.journal_bottom++;
-        if (db_get(&r->txn, JOURNAL, db_u64(&at), &old) == ST_OK) {
+        if (db_get(&r->txn, REPLAY_JOURNAL, db_u64(&at), &old) == ST_OK) {
             r->now.journal_live -= old.len;
-            TRY(db_delete(&r->txn, JOURNAL, db_u64(&at)));
+            TRY(db_delete(&r->txn, REPLAY_JOURNAL, db_u64(&at)));
         }
     }
     if (r->now.journal_bottom == 0 || update < r->now.journal_bottom) {
         r->now.journal_bottom = update;
     }
     r->now.journal_live += row.len;
-    return db_put(&r->txn, JOURNAL, db_u64(&update), row, false);
+    return db_put(&r->txn, REPLAY_JOURNAL, db_u64(&update), row, false);
 }
 
 enum status replay_put_meta(struct replay *r, const char *key, struct bytes value)
 {
-    return db_put(&r->txn, META, bytes_text(key), value, false);
+    return db_put(&r->txn, REPLAY_META, bytes_text(key), value, false);
 }
 
 enum status replay_put_caption(struct replay *r, struct hash128 key, struct bytes row)
 {
-    return db_put(&r->txn, CAPTIONS, bytes_of(&key, sizeof(key)), row, false);
+    return db_put(&r->txn, REPLAY_CAPTIONS, bytes_of(&key, sizeof(key)), row, false);
 }
 
 enum status replay_delete_caption(struct replay *r, struct hash128 key)
 {
-    const enum status st = db_delete(&r->txn, CAPTIONS, bytes_of(&key, sizeof(key)));
+    const enum status st =
+        db_delete(&r->txn, REPLAY_CAPTIONS, bytes_of(&key, sizeof(key)));
 
     return st == ST_NOTFOUND ? ST_OK : st;
 }
@@ -367,7 +347,7 @@ struct pruning {
 static bool note_prunable(void *ctx, struct bytes key, struct bytes value)
 {
     struct pruning *p = ctx;
-    const uint64_t serial = key_u64(key);
+    const uint64_t serial = replay_key(key);
 
     (void)value;
     if (serial > p->below || p->count == 256) {
@@ -383,12 +363,12 @@ enum status replay_put_cursor(struct replay *r, uint64_t serial)
 
     CHECK(r->txn.txn != NULL);
     r->cursor = serial > r->cursor ? serial : r->cursor;
-    TRY(db_put(&r->txn, META, bytes_text("cursor"), db_u64(&r->cursor), false));
+    TRY(db_put(&r->txn, REPLAY_META, bytes_text("cursor"), db_u64(&r->cursor), false));
     do {
         p.count = 0;
-        TRY(db_walk(&r->txn, FORCED, bytes_of(NULL, 0), note_prunable, &p));
+        TRY(db_walk(&r->txn, REPLAY_FORCED, bytes_of(NULL, 0), note_prunable, &p));
         for (int i = 0; i < p.count; i++) {
-            TRY(db_delete(&r->txn, FORCED, db_u64(&p.found[i])));
+            TRY(db_delete(&r->txn, REPLAY_FORCED, db_u64(&p.found[i])));
         }
     } while (p.count == 256);
     return ST_OK;
@@ -436,162 +416,4 @@ double replay_file_ratio(const struct replay *r)
 enum status replay_sync(struct replay *r)
 {
     return db_sync(r->db);
-}
-
-/* ---- reading ---- */
-
-enum status replay_view_open(struct replay *r, struct replay_view **out)
-{
-    struct replay_view *v = mem_new(1, sizeof(*v));
-    const enum status st = db_begin(r->db, false, &v->txn);
-
-    if (st != ST_OK) {
-        mem_free(v);
-        return st;
-    }
-    v->r = r;
-    *out = v;
-    return ST_OK;
-}
-
-enum status replay_view_renew(struct replay_view *v)
-{
-    db_reset(&v->txn);
-    return db_renew(&v->txn);
-}
-
-void replay_view_reset(struct replay_view *v)
-{
-    db_reset(&v->txn);
-}
-
-void replay_view_close(struct replay_view *v)
-{
-    if (v != NULL) {
-        db_abort(&v->txn);
-        mem_free(v);
-    }
-}
-
-enum status replay_view_segment(struct replay_view *v, uint64_t serial,
-                                struct bytes *out)
-{
-    struct bytes value;
-
-    TRY(db_get(&v->txn, SEGMENTS, db_u64(&serial), &value));
-    return unstore(serial, value, out);
-}
-
-enum status replay_view_forced(struct replay_view *v, uint64_t serial, uint32_t *actor,
-                               uint32_t *incarnation)
-{
-    struct bytes value;
-    uint32_t who[2] = {0, 0};
-
-    TRY(db_get(&v->txn, FORCED, db_u64(&serial), &value));
-    memcpy(who, value.data, value.len == sizeof(who) ? sizeof(who) : 0);
-    *actor = who[0];
-    *incarnation = who[1];
-    return ST_OK;
-}
-
-struct scanning {
-    bool (*each)(void *ctx, uint64_t serial, struct bytes frame);
-    bool (*each_forced)(void *ctx, uint64_t serial, uint32_t actor,
-                        uint32_t incarnation);
-    void (*each_caption)(void *ctx, struct hash128 key, struct bytes row);
-    void (*each_member)(void *ctx, const struct replay_member *m);
-    void *ctx;
-};
-
-static bool scan_segment(void *ctx, struct bytes key, struct bytes value)
-{
-    const struct scanning *s = ctx;
-    struct bytes frame;
-
-    // A damaged one is passed over; that it is missing, the audit will say.
-    return unstore(key_u64(key), value, &frame) != ST_OK ||
-           s->each(s->ctx, key_u64(key), frame);
-}
-
-enum status replay_view_scan(struct replay_view *v, uint64_t from,
-                             bool (*each)(void *ctx, uint64_t serial,
-                                          struct bytes frame),
-                             void *ctx)
-{
-    struct scanning s = {.each = each, .ctx = ctx};
-
-    return db_walk(&v->txn, SEGMENTS, db_u64(&from), scan_segment, &s);
-}
-
-static bool scan_forced(void *ctx, struct bytes key, struct bytes value)
-{
-    const struct scanning *s = ctx;
-    uint32_t who[2] = {0, 0};
-
-    memcpy(who, value.data, value.len == sizeof(who) ? sizeof(who) : 0);
-    return s->each_forced(s->ctx, key_u64(key), who[0], who[1]);
-}
-
-enum status replay_view_scan_forced(struct replay_view *v, uint64_t from,
-                                    bool (*each)(void *ctx, uint64_t serial,
-                                                 uint32_t actor, uint32_t incarnation),
-                                    void *ctx)
-{
-    struct scanning s = {.each_forced = each, .ctx = ctx};
-
-    return db_walk(&v->txn, FORCED, db_u64(&from), scan_forced, &s);
-}
-
-static bool scan_caption(void *ctx, struct bytes key, struct bytes value)
-{
-    const struct scanning *s = ctx;
-    struct hash128 h = {0, 0};
-
-    memcpy(&h, key.data, key.len == sizeof(h) ? sizeof(h) : 0);
-    s->each_caption(s->ctx, h, value);
-    return true;
-}
-
-enum status replay_view_captions(struct replay_view *v,
-                                 void (*each)(void *ctx, struct hash128 key,
-                                              struct bytes row),
-                                 void *ctx)
-{
-    struct scanning s = {.each_caption = each, .ctx = ctx};
-
-    return db_walk(&v->txn, CAPTIONS, bytes_of(NULL, 0), scan_caption, &s);
-}
-
-enum status replay_view_journal(struct replay_view *v, uint64_t update,
-                                struct bytes *out)
-{
-    return db_get(&v->txn, JOURNAL, db_u64(&update), out);
-}
-
-enum status replay_view_meta(struct replay_view *v, const char *key, struct bytes *out)
-{
-    return db_get(&v->txn, META, bytes_text(key), out);
-}
-
-static bool scan_member(void *ctx, struct bytes key, struct bytes value)
-{
-    const struct scanning *s = ctx;
-    struct replay_member m;
-
-    (void)key;
-    if (value.len == sizeof(m)) {
-        memcpy(&m, value.data, sizeof(m));
-        s->each_member(s->ctx, &m);
-    }
-    return true;
-}
-
-enum status replay_view_members(struct replay_view *v,
-                                void (*each)(void *ctx, const struct replay_member *m),
-                                void *ctx)
-{
-    struct scanning s = {.each_member = each, .ctx = ctx};
-
-    return db_walk(&v->txn, MEMBERS, bytes_of(NULL, 0), scan_member, &s);
 }

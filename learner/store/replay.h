@@ -105,6 +105,11 @@ MUST_USE enum status replay_view_captions(struct replay_view *v,
                                           void *ctx);
 MUST_USE enum status replay_view_journal(struct replay_view *v, uint64_t update,
                                          struct bytes *out);
+/* Calls `each` for every row of an update >= from, ascending; false stops. */
+MUST_USE enum status replay_view_scan_journal(struct replay_view *v, uint64_t from,
+                                              bool (*each)(void *ctx, uint64_t update,
+                                                           struct bytes row),
+                                              void *ctx);
 MUST_USE enum status replay_view_meta(struct replay_view *v, const char *key,
                                       struct bytes *out);
 /* Calls `each` for every member, ascending by actor, incarnation. */

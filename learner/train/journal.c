@@ -2,7 +2,7 @@
 
 #include "learner/train/sampler.h"
 
-enum { FIXED_BYTES = 4 * 4 + 8 * 8 + 8 + 8 + 8 + 4 + 7 * 8 + 4 };
+enum { FIXED_BYTES = 4 * 4 + 8 * 8 + 8 + 8 + 8 + 4 + 7 * 8 + 4 + 2 * 4 + 7 * 8 };
 
 size_t journal_size(uint32_t serials, uint32_t labels, uint32_t scored)
 {
@@ -72,6 +72,15 @@ void journal_write(struct pack *p, const struct journal_row *row)
         pack_put(p, &row->scored[i].key, sizeof(row->scored[i].key));
         pack_put(p, &row->scored[i].score, sizeof(row->scored[i].score));
     }
+    pack_u32(p, row->start);
+    pack_u32(p, row->pays);
+    pack_u64(p, row->ledger_paid);
+    pack_f64(p, row->a_ext);
+    pack_f64(p, row->a_int);
+    pack_f64(p, row->reward_scale);
+    pack_f64(p, row->clip);
+    pack_f64(p, row->beta);
+    pack_f64(p, row->eta);
 }
 
 /* Borrows `bytes` bytes; NULL when they are not there. */
@@ -128,6 +137,15 @@ enum status journal_read(struct bytes b, struct journal_row *out)
     row.scored_count = unpack_u32(&u);
     const size_t scored = (size_t)JOURNAL_SCORED_BYTES * row.scored_count;
     row.scored_bytes = bytes_of(borrow(&u, scored), scored);
+    row.start = unpack_u32(&u);
+    row.pays = unpack_u32(&u);
+    row.ledger_paid = unpack_u64(&u);
+    row.a_ext = unpack_f64(&u);
+    row.a_int = unpack_f64(&u);
+    row.reward_scale = unpack_f64(&u);
+    row.clip = unpack_f64(&u);
+    row.beta = unpack_f64(&u);
+    row.eta = unpack_f64(&u);
     if (u.bad || u.at != u.size) {
         return ST_CORRUPT;
     }

@@ -21,7 +21,11 @@
  *   f64 mean, f64 sigma          batch; of scores, where they are normalised
  *   u64 steps, u64 chance        gradient steps so far, and the stream that draws labels,
  *   u64 model                    after this update; XXH3 of the weights being fitted
- *   u32 n, then n (u64 lo, u64 hi, f32)   captions of this rank's batch scored anew
+ *   u32 n, then n (u64 lo, u64 hi, f32)   captions of this rank's batch scored anew: what
+ *     the model said; of count, bow and motif what the caption is worth
+ *   u32 start, u32 JOURNAL_RAW | JOURNAL_HARD   of the learner; --soft=raw, --hard
+ *   u64 ledger_serial            verdicts up to it paid this row's batch
+ *   f64 a_ext, a_int, scale, clip, beta, eta    what else it was paid by (reward.h)
  *
  * Training thread. */
 
@@ -31,7 +35,9 @@
 #include "learner/store/pack.h"
 
 enum {
-    JOURNAL_FORMAT = 5,
+    JOURNAL_FORMAT = 6,
+    JOURNAL_RAW = 1,
+    JOURNAL_HARD = 2,
     JOURNAL_LABEL_BYTES = 8 + 16 + 4 + 2, // of a rating
     JOURNAL_PLACE_BYTES = 16 + 1,         // of each caption of an order
     JOURNAL_SCORED_BYTES = 16 + 4,
@@ -54,6 +60,9 @@ struct journal_row {
     uint32_t scored_count;
     const struct fitting_scored *scored; // (scored_count) to be written
     struct bytes scored_bytes;           // as read: JOURNAL_SCORED_BYTES each
+    uint32_t start, pays;                // pays: JOURNAL_RAW | JOURNAL_HARD
+    uint64_t ledger_paid;
+    double a_ext, a_int, reward_scale, clip, beta, eta;
 };
 
 /* Writes into p, which has the room that journal_size() says. */

@@ -78,6 +78,7 @@ static enum status mix_rewards(struct train *t)
     const uint64_t cpu = clock_thread_cpu_ns();
     const uint64_t scored = t->reward.fitting.scored;
     t->paid_by = t->reward.fitting;
+    t->paid_ledger = t->exchange.ledger_serial;
     reward_apply_apart(&t->reward, b->stream[0].reward,
                        b->stream[t->heads.count - 1].reward, &t->mine.reward, &rows,
                        t->update);
@@ -399,6 +400,7 @@ void train_publish(struct train *t)
 /* before: of the values, before they moved. */
 static void write_journal(struct train *t, const struct moments before[HEADS_MAX])
 {
+    const struct reward_options *o = &t->reward.options;
     struct pack p = {.data = t->journal, .size = t->journal_room};
     const struct journal_row row = {
         .pass = (uint32_t)t->pass,
@@ -428,6 +430,15 @@ static void write_journal(struct train *t, const struct moments before[HEADS_MAX
         .model = t->reward.fitting.digest,
         .scored_count = (uint32_t)t->reward.scored_count,
         .scored = t->reward.scored,
+        .start = t->plan.start,
+        .pays = (o->raw ? JOURNAL_RAW : 0) | (o->hard ? JOURNAL_HARD : 0),
+        .ledger_paid = t->paid_ledger,
+        .a_ext = o->a_ext,
+        .a_int = o->a_int,
+        .reward_scale = o->scale,
+        .clip = o->clip,
+        .beta = o->beta,
+        .eta = o->eta,
     };
     journal_write(&p, &row);
     CHECK(!p.bad);

@@ -69,7 +69,8 @@ struct train {
     struct batch batch;
     struct reward reward;
     struct fitting_figures
-        paid_by; // what the reward's model was when the batch was paid
+        paid_by;          // what the reward's model was when the batch was paid
+    uint64_t paid_ledger; // verdicts up to it had been taken then
     struct exchange exchange;
     struct policy *policy;
     struct adam adam;

@@ -121,7 +121,12 @@ static void a_journal_row_comes_back_as_it_was(void **state)
                                     .model_steps = 31,
                                     .model = 77,
                                     .scored_count = 2,
-                                    .scored = scored};
+                                    .scored = scored,
+                                    .start = 3,
+                                    .pays = JOURNAL_HARD,
+                                    .ledger_paid = 2,
+                                    .a_int = 0.25,
+                                    .eta = 0.75};
     uint8_t bytes[1024];
     struct pack p = {.data = bytes, .size = journal_size(5, 2, 2)};
     struct journal_row back;
@@ -145,6 +150,11 @@ static void a_journal_row_comes_back_as_it_was(void **state)
     assert_int_equal(back.model_steps, 31);
     assert_float_equal(journal_scored(&back, 1).score, -7, 0);
     assert_int_equal(journal_scored(&back, 1).key.hi, 4);
+    assert_int_equal(back.start, 3);
+    assert_int_equal(back.pays, JOURNAL_HARD);
+    assert_int_equal(back.ledger_paid, 2);
+    assert_float_equal(back.a_int, 0.25, 0);
+    assert_float_equal(back.eta, 0.75, 0);
     for (size_t cut = 0; cut < p.at; cut++) {
         assert_int_equal(journal_read(bytes_of(bytes, cut), &back), ST_CORRUPT);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "learner/reward/reward_pays.h"
 
 /* ---- what a row changes ---- */
 

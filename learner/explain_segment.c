@@ -148,7 +148,11 @@ static void add_fate(const struct telling *t, struct text_buf *out)
 
     switch (fate_of(t)) {
     case PAID:
-        text_buf_add(out, "was paid %zu time%s", t->pays, t->pays == 1 ? "" : "s");
+        if (t->pays == 1) {
+            text_buf_add(out, "was paid once");
+        } else {
+            text_buf_add(out, "was paid %zu times", t->pays);
+        }
         break;
     case WAITS:
         text_buf_add(out,
@@ -207,8 +211,8 @@ static void add_table(struct telling *t, const struct explain_pay *p,
         explain_add_step(&s, i, p->caption[s.caption].text, out);
         paid[s.caption] |= !s.silent && s.intrinsic != 0;
     }
-    text_buf_add(out, steps == 0 ? "none of its steps was paid anything\n" : "\n");
-    for (int i = 0; i < t->view.texts && t->x->kind->pays != NULL; i++) {
+    text_buf_add(out, steps == 0 ? "none of its steps was paid anything\n" : "");
+    for (int i = 0; i < t->view.texts && t->x->kind->asks != REWARD_ASKS_NOTHING; i++) {
         if (paid[i]) {
             explain_add_known(t->x, &p->caption[i], i, &p->row, &t->verdicts, out);
         }

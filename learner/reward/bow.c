@@ -9,7 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "learner/reward/peers.h"
-#include "learner/reward/reward.h"
+#include "learner/reward/reward_pays.h"
 #include "learner/reward/wordvec.h"
 
 enum {

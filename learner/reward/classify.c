@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "learner/reward/model.h"
-#include "learner/reward/reward.h"
+#include "learner/reward/reward_pays.h"
 
 static float worth(const void *reward, float p)
 {

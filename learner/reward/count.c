@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "learner/reward/reward.h"
+#include "learner/reward/reward_pays.h"
 
 static void score_count(struct reward *r, float *score, const struct reward_rows *in)
 {

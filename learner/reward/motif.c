@@ -11,7 +11,7 @@
 #include "common/base/mem.h"
 #include "learner/reward/motif_dir.h"
 #include "learner/reward/peers.h"
-#include "learner/reward/reward.h"
+#include "learner/reward/reward_pays.h"
 #include "learner/store/ledger.h"
 
 enum {

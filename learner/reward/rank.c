@@ -13,7 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "learner/reward/model.h"
-#include "learner/reward/reward.h"
+#include "learner/reward/reward_pays.h"
 
 static const double horizon =
     1e6; // steps of the environment that m and sigma look back on

@@ -1,6 +1,6 @@
 /* ONI-retrieval: the exact caption's label pays, what has none pays nothing. */
 
-#include "learner/reward/reward.h"
+#include "learner/reward/reward_pays.h"
 
 static void score_retrieval(struct reward *r, float *score,
                             const struct reward_rows *in)

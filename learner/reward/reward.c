@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "learner/reward/reward_pays.h"
 
 static void score_none(struct reward *r, float *score, const struct reward_rows *in)
 {

@@ -16,27 +16,10 @@
 #include "common/base/status.h"
 #include "learner/reward/caption_table.h"
 #include "learner/reward/fitting.h"
+#include "learner/reward/reward_rows.h"
 #include "learner/reward/reward_sums.h"
 
 enum { REWARD_POWERS = 64 };
-
-/* A batch as rewards see it. */
-struct reward_rows {
-    int rows, texts;
-    const float *env_reward;      // (rows)
-    const uint16_t *count;        // (rows) N_ep >= 1
-    const uint32_t *paid_caption; // (rows) index into text
-    const struct bytes *text;     // (texts) distinct
-    const struct hash128 *key;    // (texts)
-    const uint32_t *emissions;    // (texts) fresh rows that are paid for it
-    // For kinds that score rows: T steps of B sequences, time-major, `piece` at a time.
-    int T, B, piece;
-    const uint8_t *chars, *colors; // (rows, SEGMENT_CELLS) what each step acted on
-    const int32_t *stats;          // (rows, SEGMENT_STATS)
-    /* (rows) not 0: of a segment that was trained before, which is paid but counts nowhere,
-     * neither in sums nor in what a kind learns; NULL: all rows are fresh. */
-    const uint8_t *replayed;
-};
 
 struct reward_options {
     const char *kind; // "none", "count", "retrieval", ...
@@ -59,16 +42,7 @@ enum reward_asks { REWARD_ASKS_NOTHING, REWARD_ASKS_RATE, REWARD_ASKS_ORDER };
 enum reward_asks reward_asks_of(const char *kind); // NOTHING where there is none
 
 struct reward;
-
-/* What the journal keeps of a caption that is not empty and was paid. */
-struct reward_known {
-    bool labelled; // when it was paid
-    float p;       // the label's
-    bool scored;
-    float score; // as the kind adds it to reward.scored
-    float ramp;  // of the model's share
-    double mean, sigma;
-};
+struct reward_known;
 
 /* One intrinsic reward. Only name and score (or score_rows) must be there; a kind with a
  * state of its own keeps it in reward.state. Every hook but score is called by all ranks
@@ -93,7 +67,7 @@ struct reward_kind {
     MUST_USE enum status (*fit)(struct reward *r, uint64_t update);
     /* score (texts) = r_int of each caption; what empty captions get is not read. */
     void (*score)(struct reward *r, float *score, const struct reward_rows *in);
-    /* The same of one caption out of what the journal keeps, to the bit; NAN: it would need
+    /* The same of one caption out of what the journal keeps (reward_pays.h), to the bit; NAN: it would need
      * the score. It reads reward.options alone. NULL: the journal cannot tell. */
     float (*pays)(const struct reward *r, const struct reward_known *k);
     /* Instead: score (rows) of each row, whatever its caption. */
@@ -150,17 +124,6 @@ void reward_apply(struct reward *r, float *reward, struct reward_sums *sums,
 void reward_apply_apart(struct reward *r, float *ext, float *intrinsic,
                         struct reward_sums *sums, const struct reward_rows *in,
                         uint64_t update);
-
-/* The two parts of what one row is paid. score: its caption's, or its own; silent: its
- * caption is empty. No state but options and powers. */
-void reward_pay_row(const struct reward *r, float env_reward, uint16_t count,
-                    bool silent, float score, float *ext, float *intrinsic);
-/* Options alone, for tools: enough for kind->pays(), reward_pay_row(), reward_worth(). */
-void reward_init_arithmetic(struct reward *r, const struct reward_kind *kind,
-                            const struct reward_options *o);
-/* For kinds whose scores are what they pay: journals the score of a caption. */
-void reward_note_score(struct reward *r, struct hash128 key, float score);
-float reward_pays_score(const struct reward *r, const struct reward_known *k);
 
 /* What P(helpful) = p is worth: max(0, 2p - 1), so that an even chance is worth nothing and
  * a sure one 1; --soft=raw: p; --hard: 1 where p > eta, else 0. */

@@ -47,7 +47,8 @@ static void open_training(struct school *s, const struct school_plan *plan)
                   .actions = vecenv_spec(s->games)->actions,
                   .value_heads = (int)s->options.value_heads},
         .run = RUN,
-        .start = 1,
+        .start = plan->start > 0 ? plan->start : 1,
+        .goal = bytes_text("climb to the landing"),
     };
 
     assert_int_equal(train_init(&s->train, &train), ST_OK);
@@ -176,6 +177,10 @@ static void take_journal(struct school *s, const struct to_io *m)
     }
     assert_int_equal(journal_read(bytes_of(s->row, s->row_len), &row), ST_OK);
     assert_int_equal(row.update, m->journal.update);
+    assert_int_equal(replay_begin(s->replay), ST_OK);
+    assert_int_equal(
+        replay_put_journal(s->replay, row.update, bytes_of(s->row, s->row_len)), ST_OK);
+    assert_int_equal(replay_commit(s->replay), ST_OK);
     s->journal_update[s->journals % SCHOOL_JOURNAL] = row.update;
     s->journal_weights[s->journals++ % SCHOOL_JOURNAL] = row.weights;
     s->row_len = 0;

@@ -10,6 +10,7 @@ enum { SCHOOL_JOURNAL = 256 };
 
 struct school_plan {
     const char *task, *overrides;
+    uint32_t start;      // of the learner; 0: the first
     int envs, T;         // one play gives `envs` segments of T steps
     struct ranks *ranks; // NULL: alone
     const char *dir;     // of the run: checkpoints and stores
@@ -50,7 +51,8 @@ struct bytes school_frame(struct school *s, const struct segment_fill *fill);
 void school_put_frame(struct school *s, struct bytes frame);
 /* A label, as if a judge had given it. */
 void school_label(struct school *s, const char *caption, float p, uint64_t serial);
-/* One round of training, then what it told is counted and thrown away. */
+/* One round of training, then what it told is counted and thrown away, but for the journal's
+ * rows, which go into the store. */
 void school_step(struct school *s);
 void school_listen(struct school *s);
 

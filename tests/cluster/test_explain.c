@@ -1,0 +1,342 @@
+/* What minos explain computes again out of the journal, against what training paid. */
+
+#include "tests/support/harness.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "learner/explain_journal.h"
+#include "learner/store/ledger.h"
+#include "tests/support/school.h"
+
+enum { E = 8, T = 16, MOST = 2 * E, LABELS = 6 };
+enum { SAVED = 12, CRASH = 20, AGAIN = 16, UPDATES = 40 };
+
+/* What a batch was paid, as it was. */
+struct paid {
+    int fresh, sequences;
+    uint64_t serial[MOST];
+    float reward[MOST][T];
+};
+
+static struct school school; // large
+static struct paid paid[UPDATES + 1];
+static char dir[512], vectors[600];
+static const char *kind;
+static double a_int;
+static const char landing[] = "You climb to the first landing.";
+
+static void tune(struct learner_options *o)
+{
+    text_format(o->reward, sizeof(o->reward), "%s", kind);
+    text_format(o->word_vectors, sizeof(o->word_vectors), "%s", vectors);
+    text_format(o->replay_mode, sizeof(o->replay_mode), "uniform");
+    o->replay_ratio = 0.25;
+    o->a_ext = 1.1;
+    o->a_int = a_int;
+    o->reward_scale = 0.3;
+    o->gate_labels = 64;
+    o->gate_steps = 8;
+    o->reward_version_updates = 2;
+    o->ramp_updates = 6;
+    o->reward_model_lr = 0.003;
+}
+
+static void open_start(uint32_t start)
+{
+    const struct school_plan plan = {.task = "chain",
+                                     .overrides = "length=3,limit=7",
+                                     .start = start,
+                                     .envs = E,
+                                     .T = T,
+                                     .dir = dir,
+                                     .tune = tune};
+
+    school_open(&school, &plan, 1);
+    school.train.options.max_lag = 1000;
+    school.train.sampler.options.max_lag = 1000;
+}
+
+/* ---- what judges said ---- */
+
+static void send_text(const char *text)
+{
+    struct to_training m = {
+        .kind = TO_TRAINING_TEXT,
+        .text = {.key = hash_128(bytes_text(text)), .len = (uint8_t)strlen(text)}};
+
+    memcpy(m.text.text, text, m.text.len);
+    assert_true(ring_push(school.rings.to_training, &m));
+}
+
+static void send_order(const char *better, const char *worse, uint64_t serial)
+{
+    const struct hash128 both[2] = {hash_128(bytes_text(better)),
+                                    hash_128(bytes_text(worse))};
+    const struct to_training m = {.kind = TO_TRAINING_VERDICT,
+                                  .verdict = {.key = ledger_set_key(both, 2),
+                                              .ledger_serial = serial,
+                                              .kind = VERDICT_LABEL,
+                                              .captions = 2,
+                                              .place = {0, 1},
+                                              .caption = {both[0], both[1]}}};
+
+    send_text(better);
+    send_text(worse);
+    assert_true(ring_push(school.rings.to_training, &m));
+}
+
+/* By update u: of one caption that comes, again and again, and of others like it. */
+static void send_labels(uint64_t u)
+{
+    char text[64], other[64];
+
+    for (uint64_t i = 0; i < LABELS; i++) {
+        const uint64_t n = u * LABELS + i;
+        const bool good = n % 3 == 0;
+        text_format(text, sizeof(text), good ? "You climb over %c%c%c." : "A %c%c%c.",
+                    (char)('a' + n % 26), (char)('a' + n / 26 % 26),
+                    (char)('a' + n % 7));
+        text_format(other, sizeof(other), "A wall, %c%c.", (char)('a' + n % 26),
+                    (char)('a' + n / 26 % 26));
+        if (strcmp(kind, "rank") == 0) {
+            send_order(n % 5 == 0 ? landing : text, other, n + 1);
+            continue;
+        }
+        const bool known = i == 0 && u % 4 == 1;
+        send_text(known ? landing : text);
+        school_label(&school, known ? landing : text,
+                     known  ? 1 - (float)(u % 7) / 17
+                     : good ? 1
+                            : 0,
+                     n + 1);
+    }
+}
+
+/* ---- training, and what it paid ---- */
+
+static void record(struct paid *p)
+{
+    const struct batch *b = &school.train.batch;
+    const struct replaying *r = &school.train.replaying;
+
+    p->fresh = b->fresh;
+    p->sequences = b->B;
+    assert_in_range(b->B, b->fresh + (school.train.update > 5), MOST);
+    for (int i = 0; i < b->B; i++) {
+        p->serial[i] =
+            i < b->fresh ? school.train.sampler.serials[i] : r->serials[i - b->fresh];
+        for (int t = 0; t < T; t++) {
+            p->reward[i][t] = b->stream[0].reward[batch_row(b, i, t)];
+        }
+    }
+}
+
+/* Some labels come in a round that has nothing to train, and pay the next batch. */
+static void step(void)
+{
+    const uint64_t u = school.train.update;
+
+    send_labels(u);
+    // After the crash what it had trained waits once more.
+    if (replay_top(school.replay) == school.train.sampler.counts.cursor) {
+        if (u % 3 == 0) {
+            school_step(&school);
+            assert_int_equal(school.train.update, u);
+        }
+        school_play(&school, u);
+    }
+    school_step(&school);
+    assert_int_equal(school.train.update, u + 1);
+    record(&paid[u + 1]);
+}
+
+static void run_until(uint64_t update)
+{
+    while (school.train.update < update) {
+        step();
+    }
+}
+
+/* ---- against what the journal tells ---- */
+
+static struct segment_view view;
+static const struct reward_kind *explained;
+static int equal, moved, unknown;
+
+static void compare(const struct explain_walk *w, const struct journal_row *row,
+                    uint64_t serial, bool replayed)
+{
+    const struct paid *p = &paid[row->update];
+    int i = replayed ? p->fresh : 0;
+    struct explain_step s;
+
+    (void)w;
+    while (i < p->sequences && p->serial[i] != serial) {
+        i++;
+    }
+    assert_true(i < (replayed ? p->sequences : p->fresh));
+    for (int t = 0; t < T; t++) {
+        explain_step(explained, row, &w->caption[view.caption[t]], &view, t, &s);
+        if (isnan(s.worth)) {
+            unknown++;
+            continue;
+        }
+        if (memcmp(&s.reward, &p->reward[i][t], sizeof(s.reward)) != 0) {
+            fail_msg("%s, update %d, segment %d, step %d: %.9g is told, %.9g was paid",
+                     kind, (int)row->update, (int)serial, t, (double)s.reward,
+                     (double)p->reward[i][t]);
+        }
+        equal++;
+        moved += s.intrinsic != 0;
+    }
+}
+
+/* Every segment of the store; the newest row is of update `last`. */
+static void compare_all(uint64_t last, uint64_t rolled_back)
+{
+    static const struct codec_limits any;
+    static struct explain_caption caption[2 * SEGMENT_STEPS_MAX + 1];
+    struct replay_view *v;
+
+    equal = moved = unknown = 0;
+    explained = reward_find(kind);
+    assert_int_equal(replay_view_open(school.replay, &v), ST_OK);
+    for (uint64_t serial = 1; serial <= replay_top(school.replay); serial++) {
+        struct bytes frame;
+        struct explain_walk w = {.caption = caption,
+                                 .serials = &serial,
+                                 .count = 1,
+                                 .hooks = {.paid = compare}};
+        assert_int_equal(replay_view_segment(v, serial, &frame), ST_OK);
+        assert_int_equal(codec_decode_segment(school.codec, frame, &any, &view), ST_OK);
+        for (w.captions = 0; w.captions < view.texts; w.captions++) {
+            const struct bytes text = segment_view_text(&view, w.captions).text;
+            caption[w.captions] =
+                (struct explain_caption){.key = hash_128(text), .text = text};
+        }
+        assert_int_equal(explain_walk_journal(v, &w), ST_OK);
+        assert_int_equal(w.last_update, last);
+        assert_int_equal(w.rolled_back, rolled_back);
+    }
+    replay_view_close(v);
+}
+
+/* A run that is killed behind its checkpoint and goes on from there with another
+ * coefficient: twice as long ago as it gets at first, so that rows of the future that was
+ * taken back still stand behind its own. */
+static void run_kind(const char *name)
+{
+    struct checkpoint_manifest m;
+    char path[600];
+
+    kind = name;
+    a_int = 0.37;
+    strcpy(dir, harness_make_dir());
+    text_format(vectors, sizeof(vectors), "%s/toy.vec", dir);
+    FILE *f = fopen(vectors, "we");
+    assert_non_null(f);
+    fputs("5 2\nclimb 1 0\nlanding. 0.3 1\nto 1 -0.2\nthe 0.5 0.7\nfirst -1 0\n", f);
+    fclose(f);
+    open_start(1);
+    run_until(SAVED);
+    assert_int_equal(train_checkpoint(&school.train), ST_OK);
+    run_until(CRASH);
+    compare_all(CRASH, 0);
+    school_close(&school);
+    a_int = 0.73;
+    open_start(2);
+    assert_int_equal(checkpoint_find(dir, true, &m, path, sizeof(path)), ST_OK);
+    assert_int_equal(train_load(&school.train, &m, path), ST_OK);
+    run_until(AGAIN);
+    compare_all(AGAIN, CRASH - AGAIN);
+    run_until(UPDATES);
+    compare_all(UPDATES, 0);
+}
+
+static void end_kind(void)
+{
+    school_close(&school);
+    harness_remove_dir(dir);
+}
+
+static void expect_equal(const char *name, bool pays)
+{
+    run_kind(name);
+    assert_true(equal > UPDATES * E * T);
+    assert_int_equal(unknown, 0);
+    assert_int_equal(moved > 0, pays);
+    end_kind();
+}
+
+static void none_is_told_to_the_bit(void **state)
+{
+    (void)state;
+    expect_equal("none", false);
+}
+
+static void retrieval_is_told_to_the_bit(void **state)
+{
+    (void)state;
+    expect_equal("retrieval", true);
+}
+
+static void count_is_told_to_the_bit(void **state)
+{
+    (void)state;
+    expect_equal("count", true);
+}
+
+static void bow_is_told_to_the_bit(void **state)
+{
+    (void)state;
+    expect_equal("bow", true);
+}
+
+static void classify_is_told_to_the_bit_through_gate_and_ramp(void **state)
+{
+    (void)state;
+    run_kind("classify");
+    assert_true(school.train.reward.fitting.open);
+    assert_true(school.train.reward.fitting.ramp >= 1);
+    assert_int_equal(unknown, 0);
+    assert_true(moved > 0);
+    end_kind();
+}
+
+static void rank_is_told_to_the_bit(void **state)
+{
+    (void)state;
+    run_kind("rank");
+    assert_true(school.train.reward.fitting.open);
+    assert_int_equal(unknown, 0);
+    assert_true(moved > 0);
+    end_kind();
+}
+
+static void rnd_is_not_guessed(void **state)
+{
+    (void)state;
+    run_kind("rnd");
+    assert_int_equal(equal, 0);
+    assert_true(unknown > 0);
+    end_kind();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(none_is_told_to_the_bit),
+        cmocka_unit_test(retrieval_is_told_to_the_bit),
+        cmocka_unit_test(count_is_told_to_the_bit),
+        cmocka_unit_test(bow_is_told_to_the_bit),
+        cmocka_unit_test(classify_is_told_to_the_bit_through_gate_and_ramp),
+        cmocka_unit_test(rank_is_told_to_the_bit),
+        cmocka_unit_test(rnd_is_not_guessed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -24,9 +24,10 @@ struct looking {
     struct explain_verdicts verdicts;
     struct said *said; // by version
     size_t said_count, said_cap;
-    uint64_t *serials; // of the rank at work: stored segments that caused it
+    uint64_t *serials; // of the rank at work: stored segments that name it
     size_t count, cap;
     struct codec *codec;
+    struct replay_view *view; // likewise
     // the latest pay of all ranks
     bool paid;
     int rank, paid_rank;
@@ -49,11 +50,25 @@ static void meet(void *ctx, struct hash128 key, struct bytes row)
     }
 }
 
-/* The first step that caused the caption, and the caption's number there. */
-static int find_step(const struct segment_view *v, struct bytes text)
+static bool holds(const struct segment_view *v, struct bytes text)
 {
+    for (int i = 0; i < v->texts; i++) {
+        if (bytes_equal(segment_view_text(v, i).text, text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first step that was paid for the caption; -1: it was seen alone, or caused alone. */
+static int find_step(const struct journal_row *row, const struct segment_view *v,
+                     struct bytes text)
+{
+    uint16_t count;
+
     for (int t = 0; t < v->T; t++) {
-        if (bytes_equal(segment_view_text(v, v->caption[t]).text, text)) {
+        const int paid_for = explain_paid_for(row, v, t, &count);
+        if (bytes_equal(segment_view_text(v, paid_for).text, text)) {
             return t;
         }
     }
@@ -70,7 +85,7 @@ static bool look_into(void *ctx, uint64_t serial, struct bytes frame)
     if (memmem(frame.data, frame.len, k->caption.text.data, k->caption.text.len) ==
             NULL ||
         codec_decode_segment(k->codec, frame, &any, &v) != ST_OK ||
-        find_step(&v, k->caption.text) < 0) {
+        !holds(&v, k->caption.text)) {
         return true;
     }
     if (k->count == k->cap) {
@@ -85,15 +100,27 @@ static bool look_into(void *ctx, uint64_t serial, struct bytes frame)
 static void note_pay(const struct explain_walk *w, const struct journal_row *row,
                      uint64_t serial, bool replayed)
 {
+    static const struct codec_limits any;
     struct looking *k = w->hooks.ctx;
+    struct segment_view view;
+    struct bytes frame;
 
-    if (!k->paid || row->update >= k->last.row.update) {
-        k->paid = true;
-        k->paid_rank = k->rank;
-        k->last =
-            (struct explain_pay){.row = *row, .serial = serial, .replayed = replayed};
-        k->then = w->caption[0];
+    if ((k->paid && row->update < k->last.row.update) ||
+        replay_view_segment(k->view, serial, &frame) != ST_OK ||
+        codec_decode_segment(k->codec, frame, &any, &view) != ST_OK) {
+        return;
     }
+    const int t = find_step(row, &view, k->caption.text);
+    if (t < 0) {
+        return;
+    }
+    k->paid = true;
+    k->paid_rank = k->rank;
+    k->last = (struct explain_pay){.row = *row, .serial = serial, .replayed = replayed};
+    k->then = w->caption[0];
+    k->at = t;
+    explain_merge_label(&k->then, 0, row, &k->verdicts);
+    explain_step(k->x->kind, row, &k->then, &view, t, &k->step);
 }
 
 static void note_score(const struct explain_walk *w, int caption)
@@ -119,25 +146,11 @@ static void note_score(const struct explain_walk *w, int caption)
     k->said_count++;
 }
 
-/* Of the latest pay, while its rank's store is open. */
-static enum status read_step(struct looking *k, struct replay_view *v)
-{
-    static const struct codec_limits any;
-    struct segment_view view;
-    struct bytes frame;
-
-    TRY(replay_view_segment(v, k->last.serial, &frame));
-    TRY(codec_decode_segment(k->codec, frame, &any, &view));
-    k->at = find_step(&view, k->caption.text);
-    explain_merge_label(&k->then, 0, &k->last.row, &k->verdicts);
-    explain_step(k->x->kind, &k->last.row, &k->then, &view, k->at, &k->step);
-    return ST_OK;
-}
-
 static enum status read_rank(struct looking *k, struct replay_view *v)
 {
     struct explain_walk w = {.caption = &k->caption, .captions = 1};
 
+    k->view = v;
     TRY(replay_view_captions(v, meet, k));
     k->count = 0;
     TRY(replay_view_scan(v, 0, look_into, k));
@@ -150,7 +163,7 @@ static enum status read_rank(struct looking *k, struct replay_view *v)
         (k->first_update == 0 || w.first_update < k->first_update)) {
         k->first_update = w.first_update;
     }
-    return k->paid && k->paid_rank == k->rank ? read_step(k, v) : ST_OK;
+    return ST_OK;
 }
 
 static enum status read_ranks(struct looking *k)

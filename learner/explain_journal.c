@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "learner/reward/reward_pays.h"
+#include "learner/train/batch.h"
 
 /* ---- what a row changes ---- */
 
@@ -131,6 +132,15 @@ enum status explain_walk_journal(struct replay_view *v, struct explain_walk *w)
 
 /* ---- the arithmetic ---- */
 
+int explain_paid_for(const struct journal_row *row, const struct segment_view *view,
+                     int t, uint16_t *count)
+{
+    uint16_t text;
+
+    batch_paid_caption(view, t, (row->pays & JOURNAL_PAY_SEEN) != 0, &text, count);
+    return text;
+}
+
 void explain_step(const struct reward_kind *kind, const struct journal_row *row,
                   const struct explain_caption *c, const struct segment_view *view,
                   int t, struct explain_step *out)
@@ -142,7 +152,8 @@ void explain_step(const struct reward_kind *kind, const struct journal_row *row,
                                      .beta = row->beta,
                                      .eta = row->eta,
                                      .raw = (row->pays & JOURNAL_RAW) != 0,
-                                     .hard = (row->pays & JOURNAL_HARD) != 0};
+                                     .hard = (row->pays & JOURNAL_HARD) != 0,
+                                     .rank_raw = (row->pays & JOURNAL_RANK_RAW) != 0};
     const struct reward_known known = {.labelled = c->labelled,
                                        .p = c->p,
                                        // A score holds for the version that said it.
@@ -156,11 +167,8 @@ void explain_step(const struct reward_kind *kind, const struct journal_row *row,
     struct reward r;
 
     reward_init_arithmetic(&r, kind, &o);
-    *out = (struct explain_step){.caption = view->caption[t],
-                                 .count = view->count[t],
-                                 .silent = silent,
-                                 .env = view->reward[t],
-                                 .worth = 0};
+    *out = (struct explain_step){.silent = silent, .env = view->reward[t]};
+    out->caption = explain_paid_for(row, view, t, &out->count);
     if (kind->pays == NULL) {
         out->worth = NAN;
     } else if (!silent) {

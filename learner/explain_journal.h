@@ -52,6 +52,10 @@ struct explain_walk {
 MUST_USE enum status explain_walk_journal(struct replay_view *v,
                                           struct explain_walk *w);
 
+/* The text of the segment that step t was paid for, and N_ep of it. */
+int explain_paid_for(const struct journal_row *row, const struct segment_view *view,
+                     int t, uint16_t *count);
+
 /* What one step was paid. */
 struct explain_step {
     int caption; // index of its text in the segment
@@ -61,7 +65,7 @@ struct explain_step {
     float ext, intrinsic, reward; // the last two NAN where worth is
 };
 
-/* Step t of a segment by what `row` and its caption say. The kind has pays(). */
+/* Step t of a segment by what `row` says, and by its caption, which is explain_paid_for(). */
 void explain_step(const struct reward_kind *kind, const struct journal_row *row,
                   const struct explain_caption *c, const struct segment_view *view,
                   int t, struct explain_step *out);

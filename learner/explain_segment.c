@@ -189,8 +189,10 @@ static void add_fate(const struct telling *t, struct text_buf *out)
 static void step_of(const struct telling *t, const struct explain_pay *p, int step,
                     struct explain_step *out)
 {
-    explain_step(t->x->kind, &p->row, &p->caption[t->view.caption[step]], &t->view,
-                 step, out);
+    uint16_t count;
+    const int text = explain_paid_for(&p->row, &t->view, step, &count);
+
+    explain_step(t->x->kind, &p->row, &p->caption[text], &t->view, step, out);
 }
 
 static void add_table(struct telling *t, const struct explain_pay *p,

@@ -57,7 +57,7 @@ void explain_add_terms(const struct explain *x, const struct journal_row *row,
     }
     text_buf_add(out, "\nreward = %g clip(%g game, +-%g) + %g r_int / N^%g%s%s\n",
                  row->a_ext, row->reward_scale, row->clip, row->a_int, row->beta,
-                 (row->pays & JOURNAL_RAW) != 0 ? ", soft raw" : "",
+                 (row->pays & JOURNAL_RAW) != 0 ? ", --soft=raw" : "",
                  (row->pays & JOURNAL_HARD) != 0 ? ", hard" : "");
 }
 

@@ -58,11 +58,14 @@ static float worth(const void *reward, float score)
 
 static float pays(const struct reward *r, const struct reward_known *k)
 {
-    (void)r;
     if (k->ramp <= 0) {
         return 0;
     }
-    return k->scored ? k->ramp * worth_among(k->score, k->mean, k->sigma) : NAN;
+    if (!k->scored) {
+        return NAN;
+    }
+    return k->ramp *
+           (r->options.rank_raw ? k->score : worth_among(k->score, k->mean, k->sigma));
 }
 
 static void score_rank(struct reward *r, float *score, const struct reward_rows *in)

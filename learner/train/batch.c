@@ -210,6 +210,37 @@ static uint16_t count_seen(const struct segment_view *v, int t, bool starts)
     return 1;
 }
 
+/* What step t saw; *starts: a reset showed it. */
+static uint16_t seen_at(const struct segment_view *v, int t, bool *starts)
+{
+    if (t == 0) {
+        *starts = v->first_starts != 0;
+        return v->first_caption;
+    }
+    *starts = (v->flags[t - 1] & ENDS) != 0;
+    if (!*starts) {
+        return v->caption[t - 1];
+    }
+    int episode = 0;
+    for (int i = 0; i < t - 1; i++) {
+        episode += (v->flags[i] & ENDS) != 0;
+    }
+    return segment_view_episode(v, episode).next_caption;
+}
+
+void batch_paid_caption(const struct segment_view *v, int t, bool pay_seen,
+                        uint16_t *text, uint16_t *count)
+{
+    bool starts;
+
+    *text = v->caption[t];
+    *count = v->count[t];
+    if (pay_seen) {
+        *text = seen_at(v, t, &starts);
+        *count = count_seen(v, t, starts);
+    }
+}
+
 /* What each row saw and caused, and where episodes begin. Row t saw the caption that action
  * t - 1 caused, unless an episode ended there: then what the reset showed. */
 static void gather_captions(struct batch *b, const struct segment_view *v, size_t row0,

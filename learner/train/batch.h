@@ -71,6 +71,9 @@ void batch_release(struct batch *b);
  * T, state_floats and heads. The views may be let go afterwards. */
 void batch_gather(struct batch *b, const struct segment_view *views, int fresh,
                   int replayed);
+/* What step t of a segment is paid for: an index into its texts, and N_ep of it. */
+void batch_paid_caption(const struct segment_view *v, int t, bool pay_seen,
+                        uint16_t *text, uint16_t *count);
 /* Row of step t of sequence i. */
 size_t batch_row(const struct batch *b, int i, int t);
 

@@ -23,7 +23,8 @@
  *   u64 model                    after this update; XXH3 of the weights being fitted
  *   u32 n, then n (u64 lo, u64 hi, f32)   captions of this rank's batch scored anew: what
  *     the model said; of count, bow and motif what the caption is worth
- *   u32 start, u32 JOURNAL_RAW | JOURNAL_HARD   of the learner; --soft=raw, --hard
+ *   u32 start, u32 flags         of the learner; --soft=raw, --hard, --rank-pay=raw,
+ *                              --pay-caption=seen: JOURNAL_RAW and the three below it
  *   u64 ledger_serial            verdicts up to it paid this row's batch
  *   f64 a_ext, a_int, scale, clip, beta, eta    what else it was paid by (reward.h)
  *
@@ -38,6 +39,8 @@ enum {
     JOURNAL_FORMAT = 6,
     JOURNAL_RAW = 1,
     JOURNAL_HARD = 2,
+    JOURNAL_RANK_RAW = 4,
+    JOURNAL_PAY_SEEN = 8,
     JOURNAL_LABEL_BYTES = 8 + 16 + 4 + 2, // of a rating
     JOURNAL_PLACE_BYTES = 16 + 1,         // of each caption of an order
     JOURNAL_SCORED_BYTES = 16 + 4,
@@ -60,7 +63,7 @@ struct journal_row {
     uint32_t scored_count;
     const struct fitting_scored *scored; // (scored_count) to be written
     struct bytes scored_bytes;           // as read: JOURNAL_SCORED_BYTES each
-    uint32_t start, pays;                // pays: JOURNAL_RAW | JOURNAL_HARD
+    uint32_t start, pays;                // pays: the flags
     uint64_t ledger_paid;
     double a_ext, a_int, reward_scale, clip, beta, eta;
 };

@@ -431,7 +431,9 @@ static void write_journal(struct train *t, const struct moments before[HEADS_MAX
         .scored_count = (uint32_t)t->reward.scored_count,
         .scored = t->reward.scored,
         .start = t->plan.start,
-        .pays = (o->raw ? JOURNAL_RAW : 0) | (o->hard ? JOURNAL_HARD : 0),
+        .pays = (o->raw ? JOURNAL_RAW : 0) | (o->hard ? JOURNAL_HARD : 0) |
+                (o->rank_raw ? JOURNAL_RANK_RAW : 0) |
+                (t->batch.shape.pay_seen ? JOURNAL_PAY_SEEN : 0),
         .ledger_paid = t->paid_ledger,
         .a_ext = o->a_ext,
         .a_int = o->a_int,

@@ -27,6 +27,7 @@ static struct paid paid[UPDATES + 1];
 static char dir[512], vectors[600];
 static const char *kind;
 static double a_int;
+static bool accidents;
 static const char landing[] = "You climb to the first landing.";
 
 static void tune(struct learner_options *o)
@@ -43,6 +44,12 @@ static void tune(struct learner_options *o)
     o->reward_version_updates = 2;
     o->ramp_updates = 6;
     o->reward_model_lr = 0.003;
+    if (accidents) {
+        text_format(o->pay_caption, sizeof(o->pay_caption), "seen");
+        text_format(o->rank_pay, sizeof(o->rank_pay), "raw");
+        text_format(o->soft, sizeof(o->soft), "raw");
+        o->gate_labels = o->gate_class = o->gate_steps = 0;
+    }
 }
 
 static void open_start(uint32_t start)
@@ -180,7 +187,9 @@ static void compare(const struct explain_walk *w, const struct journal_row *row,
     }
     assert_true(i < (replayed ? p->sequences : p->fresh));
     for (int t = 0; t < T; t++) {
-        explain_step(explained, row, &w->caption[view.caption[t]], &view, t, &s);
+        uint16_t count;
+        const int text = explain_paid_for(row, &view, t, &count);
+        explain_step(explained, row, &w->caption[text], &view, t, &s);
         if (isnan(s.worth)) {
             unknown++;
             continue;
@@ -317,6 +326,17 @@ static void rank_is_told_to_the_bit(void **state)
     end_kind();
 }
 
+/* --pay-caption=seen, --rank-pay=raw, --soft=raw, no gate. */
+static void accidents_of_the_reference_are_told_to_the_bit(void **state)
+{
+    (void)state;
+    accidents = true;
+    expect_equal("rank", true);
+    expect_equal("classify", true);
+    expect_equal("count", true);
+    accidents = false;
+}
+
 static void rnd_is_not_guessed(void **state)
 {
     (void)state;
@@ -335,6 +355,7 @@ int main(void)
         cmocka_unit_test(bow_is_told_to_the_bit),
         cmocka_unit_test(classify_is_told_to_the_bit_through_gate_and_ramp),
         cmocka_unit_test(rank_is_told_to_the_bit),
+        cmocka_unit_test(accidents_of_the_reference_are_told_to_the_bit),
         cmocka_unit_test(rnd_is_not_guessed),
     };
 

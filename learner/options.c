@@ -56,6 +56,15 @@ struct option learner_option_table[] = {
     ROW(consistency_share, "consistency-share", OPT_FLOAT, "0.01", 0, 0.5,
         "share of questions that ask a judge again about what it has labelled, which "
         "trains nothing"),
+    OPT_ONE_OF(struct learner_options, ask_order, "ask-order", "schedule",
+               "schedule|newest",
+               "what judges are asked first: what is worth most, or what came last"),
+    ROW(resend_in_flight, "resend-in-flight", OPT_BOOL, "false", 0, 0,
+        "ask for a rating again each time that the caption comes before the answer "
+        "does"),
+    OPT_ONE_OF(struct learner_options, failure_label, "failure-label", "none", "none|0",
+               "what an answer that cannot be read, or none in time, is to training: "
+               "nothing, and asked again, or a label 0 (a tie)"),
     ROW(judge_alarm, "judge-alarm", OPT_FLOAT, "0.2", 0, 1,
         "share of failures among the last 200 answers that raises an alarm; 1 = none"),
     ROW(labels_from, "labels-from", OPT_TEXT, "", 0, 0,

@@ -49,7 +49,9 @@ struct learner_options {
     // accidents of the reference, each by itself
     char pay_caption[OPTION_TEXT_MAX], bootstrap[OPTION_TEXT_MAX];
     char time_limits[OPTION_TEXT_MAX], rank_pay[OPTION_TEXT_MAX];
-    char fit_schedule[OPTION_TEXT_MAX];
+    char fit_schedule[OPTION_TEXT_MAX], failure_label[OPTION_TEXT_MAX];
+    char ask_order[OPTION_TEXT_MAX];
+    bool resend_in_flight;
     bool hard;
     double eta, reward_model_lr, held_out, class_balance;
     int64_t fit_steps, fit_batch, reward_version_updates;

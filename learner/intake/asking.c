@@ -38,6 +38,9 @@ enum status asking_open(const struct io_plan *plan, struct post *post,
     repute_init(&a->repute, plan->consistency_share);
     judges_init(&a->judges, plan, post);
     a->schedule = schedule_new(ASKING_QUEUE_MOST, ASKING_RECENCY);
+    if (plan->newest_first) {
+        schedule_newest_first(a->schedule);
+    }
     a->lease = mem_new(ASKING_LEASES_MOST, sizeof(*a->lease));
     a->spare = mem_new(ASKING_LEASES_MOST, sizeof(*a->spare));
     for (int i = 0; i < ASKING_LEASES_MOST; i++) {
@@ -120,7 +123,8 @@ void asking_free_lease(struct asking *a, struct lease *l)
     if (l->item != 0) {
         asking_free_item(a, l->item - 1);
     } else {
-        p->lease = 0;
+        p->lease = p->lease == asking_lease_number(a, l) ? 0 : p->lease;
+        p->under_way = (uint8_t)(p->under_way - (p->under_way > 0));
     }
     if (!l->again && l->judge != 0) {
         schedule_end(a->schedule, p->form - 1u);

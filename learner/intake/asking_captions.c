@@ -67,7 +67,9 @@ void asking_met(struct asking *a, uint32_t caption, uint32_t visits)
         lexicon_find_prefix(a->captions, p->key.lo) != (int64_t)caption) {
         asking_give_up(a, p);
     }
-    if (p->state == CAPTION_NEW || p->state == CAPTION_QUEUED) {
+    const bool resend = a->plan->resend && p->state == CAPTION_ASKED &&
+                        p->under_way < ASKING_RESENT_MOST;
+    if (p->state == CAPTION_NEW || p->state == CAPTION_QUEUED || resend) {
         queue_caption(a, caption, p);
     }
 }
@@ -120,6 +122,13 @@ void asking_look_at_delayed(struct asking *a, uint64_t now)
 
 /* ---- what was known before this start ---- */
 
+/* An answer to us that was none, where such train. */
+static bool trains_as_zero(const struct asking *a, const struct ledger_entry *e)
+{
+    return e->origin.len == 0 && !e->late && e->purpose == PURPOSE_LABEL &&
+           asking_is_zero(a, e->verdict_kind);
+}
+
 /* What was answered before --relabel began counts for nothing here: it is asked anew, and
  * its old label trains until the new one comes. Copies of other runs' verdicts are labels
  * as others are, but nobody was asked for them here. */
@@ -144,17 +153,18 @@ static bool load_entry(void *ctx, const struct ledger_entry *e)
     }
     struct caption *p = lexicon_at(a->captions, (uint32_t)number);
     p->answered = ours ? (uint16_t)e->question : p->answered;
-    if (e->trains) {
+    const bool zero = !old && p->state != CAPTION_LABELLED && trains_as_zero(a, e);
+    if (e->trains || zero) {
         p->judged = true;
         a->told.captions_given_up -= !old && p->state == CAPTION_GIVEN_UP;
         p->state = old ? p->state : CAPTION_LABELLED;
-        p->label = old ? p->label : e->label;
+        p->label = old ? p->label : zero ? 0 : e->label;
         a->told.labels += !old;
         if (e->serial > a->plan->ledger_serial) {
             asking_add_offer(a, &(struct ring_verdict){.key = e->key,
                                                        .ledger_serial = e->serial,
-                                                       .p = e->label,
-                                                       .kind = e->verdict_kind,
+                                                       .p = zero ? 0 : e->label,
+                                                       .kind = VERDICT_LABEL,
                                                        .captions = 1});
         }
     } else if (!old && p->state == CAPTION_NEW &&
@@ -172,7 +182,7 @@ static bool load_spent(void *ctx, const struct ledger_entry *e)
     const uint64_t now = clock_wall_ms();
 
     if (e->origin.len == 0 && hash_equal(e->goal_digest, a->plan->goal_digest) &&
-        (e->trains ||
+        (e->trains || trains_as_zero(a, e) ||
          (e->purpose == PURPOSE_CONSISTENCY && e->verdict_kind == VERDICT_LABEL))) {
         allowance_add(&a->allowance, post_now_ms(a->post),
                       now > e->time_ms ? now - e->time_ms : 0);

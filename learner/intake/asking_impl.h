@@ -16,7 +16,8 @@
 
 enum {
     ASKING_ACKS_MOST = ASKING_GROUP_MOST + QUESTIONS_PER_FRAME,
-    ASKING_AGAIN_BIT = 0x80 // of an attempt: asked with purpose consistency
+    ASKING_RESENT_MOST = 64, // --resend-in-flight: of one caption; ids must not meet
+    ASKING_AGAIN_BIT = 0x80  // of an attempt: asked with purpose consistency
 };
 
 struct lease {
@@ -105,6 +106,9 @@ void asking_fill_entry(const struct asking *a, const struct judge *j,
                        const struct msg_verdict *v, struct ledger_entry *e);
 void asking_count_verdict(struct asking *a, const struct judge *j,
                           const struct msg_verdict *v, bool late);
+/* --failure-label=0: what could not be read or came too late trains as a label 0 of the
+ * caption (of several: as a tie), as the reference has it. The ledger keeps what it was. */
+bool asking_is_zero(const struct asking *a, uint8_t verdict_kind);
 /* Its lease ends; *holds: it counts against the judge's credit until acknowledged. */
 void asking_take_lease(struct asking *a, struct judge *j, struct lease *l,
                        const struct msg_verdict *v, bool *holds);

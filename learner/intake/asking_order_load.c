@@ -22,10 +22,25 @@ static void load_compared(struct asking *a, const struct ledger_entry *e)
     a->told.orders_tied += e->verdict_kind == VERDICT_TIE;
 }
 
+/* An answer to us that was no order, where such train as ties. */
+static bool is_zero(const struct asking *a, const struct ledger_entry *e,
+                    int64_t number)
+{
+    return e->origin.len == 0 && !e->late && asking_is_zero(a, e->verdict_kind) &&
+           (number < 0 || !items_at(a->items, (uint32_t)number)->done);
+}
+
 void asking_load_order(struct asking *a, const struct ledger_entry *e, bool old)
 {
     int64_t number = items_find(a->items, e->key);
 
+    if (is_zero(a, e, number) && !old) {
+        struct ledger_entry tie = *e;
+        tie.verdict_kind = VERDICT_TIE;
+        tie.trains = true;
+        asking_load_order(a, &tie, old);
+        return;
+    }
     for (int i = 0; i < e->captions; i++) {
         const int64_t n = lexicon_meet(a->captions, e->caption[i],
                                        hash_128(e->caption[i]), 0, -1, 0, 0);

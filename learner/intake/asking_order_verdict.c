@@ -55,6 +55,7 @@ static void settle(struct asking *a, uint32_t number, struct caption *p)
     }
 }
 
+/* j NULL: a tie that no judge has said. */
 static void take_order(struct asking *a, const struct judge *j, uint32_t number,
                        const uint8_t *place)
 {
@@ -83,8 +84,11 @@ static void take_order(struct asking *a, const struct judge *j, uint32_t number,
         settle(a, caption[i], p);
     }
     a->told.orders_tied += tie;
-    repute_label(&a->repute, repute_of(&a->repute, j->name, j->model, j->prompt_digest),
-                 &sample, place);
+    if (j != NULL) {
+        repute_label(&a->repute,
+                     repute_of(&a->repute, j->name, j->model, j->prompt_digest),
+                     &sample, place);
+    }
 }
 
 void asking_offer_order(struct asking *a, const struct ledger_entry *e)
@@ -158,16 +162,20 @@ static enum status record(struct asking *a, const struct judge *j,
         }
         e.trains = is_order(v) && !item->done && !again;
     }
+    const bool zero = whole && w->live && !again &&
+                      !items_at(a->items, (uint32_t)number)->done &&
+                      asking_is_zero(a, v->kind);
     TRY(ledger_append(a->plan->ledger, &e));
     asking_count_verdict(a, j, v, e.late);
-    if (e.trains || (again && is_order(v))) {
+    if (e.trains || zero || (again && is_order(v))) {
         allowance_add(&a->allowance, post_now_ms(a->post), 0);
     }
-    if (e.trains) {
+    if (e.trains || zero) {
         items_at(a->items, (uint32_t)number)->done = true;
         a->told.labels++;
+        e.verdict_kind = zero ? VERDICT_TIE : e.verdict_kind;
         asking_offer_order(a, &e);
-        take_order(a, j, (uint32_t)number, place);
+        take_order(a, zero ? NULL : j, (uint32_t)number, place);
     } else if (whole && w->ours && !is_order(v) && !again) {
         take_failure(a, (uint32_t)number, v);
     }

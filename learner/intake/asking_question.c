@@ -46,8 +46,9 @@ static void ask_rating(struct asking *a, struct judge *j, uint32_t caption, bool
     struct caption *p = lexicon_at(a->captions, caption);
 
     if (p->lease != 0 || (p->state == CAPTION_LABELLED && !again)) {
-        a->told.questions_duplicate++; // by construction never
+        a->told.questions_duplicate++; // by construction never, but for `resend`
     }
+    p->under_way++;
     p->attempt = asking_next_attempt(a, p->attempt, again);
     p->state = again ? p->state : (uint8_t)CAPTION_ASKED;
     struct lease *l =

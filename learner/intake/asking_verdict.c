@@ -58,7 +58,13 @@ void asking_fill_entry(const struct asking *a, const struct judge *j,
                                .raw = v->raw};
 }
 
-/* A label; its caption is asked no more. */
+bool asking_is_zero(const struct asking *a, uint8_t verdict_kind)
+{
+    return a->plan->failure_zero &&
+           (verdict_kind == VERDICT_UNPARSEABLE || verdict_kind == VERDICT_TIMEOUT);
+}
+
+/* A label; its caption is asked no more. j NULL: one that no judge gave. */
 static void take_label(struct asking *a, const struct judge *j, uint32_t caption,
                        float p)
 {
@@ -74,9 +80,12 @@ static void take_label(struct asking *a, const struct judge *j, uint32_t caption
     c->label = p;
     (void)schedule_remove(a->schedule, caption);
     schedule_label(a->schedule, c->form - 1u, p);
-    repute_label(
-        &a->repute, repute_of(&a->repute, j->name, j->model, j->prompt_digest),
-        &(struct repute_sample){.caption = caption + 1, .p = p, .time_ms = now}, NULL);
+    if (j != NULL) {
+        const struct repute_sample s = {.caption = caption + 1, .p = p, .time_ms = now};
+        repute_label(&a->repute,
+                     repute_of(&a->repute, j->name, j->model, j->prompt_digest), &s,
+                     NULL);
+    }
     if (lexicon_truth(c) == 1 && c->met_ms != 0) {
         latency_add(&a->progress_delay, (now - c->met_ms) * 1000000u);
     }
@@ -158,19 +167,21 @@ static enum status record(struct asking *a, const struct judge *j,
         e.trains =
             v->kind == VERDICT_LABEL && p->state != CAPTION_LABELLED && !is_again(v);
     }
+    const bool zero = p != NULL && live && !is_again(v) &&
+                      p->state != CAPTION_LABELLED && asking_is_zero(a, v->kind);
     TRY(ledger_append(a->plan->ledger, &e));
     asking_count_verdict(a, j, v, e.late);
-    if (e.trains || (is_again(v) && v->kind == VERDICT_LABEL)) {
+    if (e.trains || zero || (is_again(v) && v->kind == VERDICT_LABEL)) {
         allowance_add(&a->allowance, post_now_ms(a->post), 0);
     }
-    if (e.trains) {
+    if (e.trains || zero) {
         a->told.labels++;
         asking_add_offer(a, &(struct ring_verdict){.key = e.key,
                                                    .ledger_serial = e.serial,
-                                                   .p = e.label,
-                                                   .kind = e.verdict_kind,
+                                                   .p = zero ? 0 : e.label,
+                                                   .kind = VERDICT_LABEL,
                                                    .captions = 1});
-        take_label(a, j, (uint32_t)caption, v->label);
+        take_label(a, zero ? NULL : j, (uint32_t)caption, zero ? 0 : v->label);
     } else if (p != NULL && live && v->kind != VERDICT_LABEL && !is_again(v)) {
         take_failure(a, (uint32_t)caption, (enum verdict_kind)v->kind);
     }
@@ -213,6 +224,24 @@ void asking_take_lease(struct asking *a, struct judge *j, struct lease *l,
     }
 }
 
+/* The lease that a question is held by, NULL: none any more. */
+static struct lease *lease_of(struct asking *a, const struct caption *p,
+                              uint64_t question)
+{
+    struct lease *l = p->lease != 0 ? &a->lease[p->lease - 1] : NULL;
+
+    if (l != NULL && l->id == question) {
+        return l;
+    }
+    for (int i = 0; p->under_way > 0 && a->plan->resend && i < ASKING_LEASES_MOST;
+         i++) {
+        if (a->lease[i].id == question) {
+            return &a->lease[i];
+        }
+    }
+    return NULL;
+}
+
 /* A judge keeps an answer until it is acknowledged, so until then the question counts
  * against its credit: *holds. */
 static enum status on_rating(struct asking *a, struct judge *j,
@@ -223,8 +252,8 @@ static enum status on_rating(struct asking *a, struct judge *j,
 
     if (caption >= 0) {
         const struct caption *p = lexicon_at(a->captions, (uint32_t)caption);
-        struct lease *l = p->lease != 0 ? &a->lease[p->lease - 1] : NULL;
-        live = l != NULL && l->id == v->question;
+        struct lease *l = lease_of(a, p, v->question);
+        live = l != NULL;
         if (!live && p->answered == (uint16_t)v->question) {
             a->told.verdicts_repeated++; // its acknowledgement was lost
             return ST_OK;

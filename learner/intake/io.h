@@ -94,6 +94,9 @@ struct io_plan {
     double
         consistency_share; // of questions that ask a judge again what it has labelled
     double judge_alarm;    // share of failing verdicts that is told of
+    bool newest_first;     // asked about first is what came last; no schedule
+    bool resend;           // what comes while a judge is asked about it is asked again
+    bool failure_zero;     // timeout and unparseable are labels 0 (of an order: ties)
     /* --relabel: verdicts up to this serial do not keep their captions from being asked;
      * 0 = all do. */
     uint64_t relabel_serial;

@@ -51,6 +51,7 @@ struct schedule {
     struct list all, put_off;
     double recency;
     uint64_t arrivals, asked;
+    bool newest_first;
 };
 
 struct schedule *schedule_new(uint32_t most, double recency)
@@ -86,6 +87,11 @@ void schedule_free(struct schedule *s)
         mem_free(s->where);
         mem_free(s);
     }
+}
+
+void schedule_newest_first(struct schedule *s)
+{
+    s->newest_first = true;
 }
 
 uint32_t schedule_form(struct schedule *s, struct bytes caption)
@@ -362,6 +368,10 @@ static void move_up(struct schedule *s, int at, const struct schedule_item *item
     struct form *f = &s->form[w->form];
     const bool often = item->visits > 1;
 
+    if (s->newest_first) { // nobody is put off
+        leave_list(s, &s->all, at);
+        join_list(s, &s->all, at);
+    }
     if (key < w->key + step_up && often == w->often) {
         return;
     }
@@ -451,6 +461,9 @@ static int longest(struct schedule *s)
 
 bool schedule_longest(struct schedule *s, uint32_t keep, uint32_t *number)
 {
+    if (s->newest_first) {
+        return schedule_next(s, number);
+    }
     int at = longest(s); // may put others off
 
     if (s->put_off.oldest != NONE && s->count - s->put_offs <= keep) {
@@ -467,6 +480,10 @@ bool schedule_next(struct schedule *s, uint32_t *number)
 {
     if (s->heaped == 0) {
         return false;
+    }
+    if (s->newest_first) {
+        ask(s, s->all.newest, number);
+        return true;
     }
     const int at = ++s->asked % SCHEDULE_LONGEST_EVERY == 0 ? longest(s) : NONE;
     ask(s, at != NONE ? at : s->form[s->heap[0]].root, number);

@@ -40,6 +40,10 @@ struct schedule_item {
 struct schedule *schedule_new(uint32_t most, double recency);
 void schedule_free(struct schedule *s); // NULL is fine
 
+/* From now on the caption that came last is asked first, and nothing else decides: as the
+ * reference does. */
+void schedule_newest_first(struct schedule *s);
+
 /* Of a caption that is new: once for each. */
 uint32_t schedule_form(struct schedule *s, struct bytes caption);
 uint32_t schedule_forms(const struct schedule *s); // how many there are

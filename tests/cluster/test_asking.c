@@ -340,6 +340,85 @@ static void failures_are_recorded_and_asked_again_later_refusals_never(void **st
     assert_int_equal(c->labels, 0);
 }
 
+/* The reference's way: what it could not read is a label 0 for ever. */
+static void a_failure_may_be_a_label_0_that_the_ledger_tells_from_one(void **state)
+{
+    (void)state;
+    twin_end(&t);
+    t.failure_zero = true;
+    twin_start(&t);
+    join(&j);
+    play(NULL);
+    exchange();
+    judge_answer(&j, j.id[0], VERDICT_TIMEOUT, 0);
+    judge_answer(&j, j.id[1], VERDICT_UNPARSEABLE, 0);
+    judge_answer(&j, j.id[2], VERDICT_OVERLOAD, 0); // that is no answer
+    run_ms(1000, true, false);
+    assert_int_equal(t.rank[0].labels, 2);
+    for (int i = 0; i < 2; i++) {
+        const struct ring_verdict *v = &t.rank[0].label[i];
+        assert_true(hash_equal(v->key, hash_128(bytes_text(j.text[i]))));
+        assert_int_equal(v->kind, VERDICT_LABEL);
+        assert_float_equal(v->p, 0, 0);
+        assert_int_equal(v->ledger_serial, i + 1);
+    }
+    run_ms(60000, true, false);
+    read_ledger();
+    assert_int_equal(entries, 3);
+    assert_false(last.trains);
+    assert_true(j.questions >= 4); // the third again
+    // training forgot the two, and hears them again
+    twin_end(&t);
+    twin_start(&t);
+    t.rank[0].labels = 0;
+    run_ms(500, true, false);
+    assert_int_equal(t.rank[0].labels, 2);
+    assert_float_equal(t.rank[0].label[1].p, 0, 0);
+    assert_int_equal(counters()->labels, 2);
+}
+
+/* The reference's way: it does not remember what is under way. */
+static void
+captions_in_flight_may_be_asked_again_and_the_first_answer_trains(void **state)
+{
+    (void)state;
+    twin_end(&t);
+    t.resend = true;
+    twin_start(&t);
+    join(&j);
+    for (int i = 0; i < 3; i++) {
+        play(NULL);
+        exchange();
+    }
+    assert_int_equal(j.questions, 9);
+    assert_int_equal(counters()->questions_duplicate, 6);
+    assert_int_equal(counters()->questions_in_flight, 9);
+    for (int i = 3; i < 6; i++) { // of the second time
+        assert_true(j.id[i] != j.id[i - 3]);
+        judge_answer(&j, j.id[i], VERDICT_LABEL, 0.75f);
+    }
+    run_ms(100, true, false);
+    assert_int_equal(t.rank[0].labels, 3);
+    assert_int_equal(counters()->questions_in_flight, 6);
+    for (int i = 0; i < 9; i += i == 2 ? 4 : 1) {
+        judge_answer(&j, j.id[i], VERDICT_LABEL, 0.25f);
+    }
+    run_ms(100, true, false);
+    assert_int_equal(counters()->questions_in_flight, 0);
+    assert_int_equal(t.rank[0].labels, 3); // these are written alone
+    read_ledger();
+    assert_int_equal(entries, 9);
+    assert_false(last.trains || last.late);
+    play(NULL);
+    exchange();
+    assert_int_equal(j.questions, 9);
+    for (int i = 0; i < 2 * 64; i++) { // no caption has more questions than ids
+        play("once more");
+        exchange();
+    }
+    assert_true(counters()->questions_in_flight <= 64);
+}
+
 static void a_judge_that_has_no_time_is_asked_again_as_often_as_it_takes(void **state)
 {
     (void)state;
@@ -505,6 +584,8 @@ int main(void)
         TEST(an_unknown_answer_is_written_and_acknowledged),
         TEST(a_lost_acknowledgement_does_not_write_twice),
         TEST(failures_are_recorded_and_asked_again_later_refusals_never),
+        TEST(a_failure_may_be_a_label_0_that_the_ledger_tells_from_one),
+        TEST(captions_in_flight_may_be_asked_again_and_the_first_answer_trains),
         TEST(a_judge_that_has_no_time_is_asked_again_as_often_as_it_takes),
         TEST(what_the_ledger_knows_is_not_asked_again_after_a_restart),
         TEST(the_label_budget_is_kept),

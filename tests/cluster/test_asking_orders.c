@@ -415,6 +415,34 @@ static void a_refused_set_is_not_asked_again_a_failed_one_waits(void **state)
     assert_int_equal(last.captions, 2);
 }
 
+static void a_failure_may_be_a_tie_that_the_ledger_tells_from_one(void **state)
+{
+    (void)state;
+    t.failure_zero = true;
+    restart(2);
+    join();
+    meet(0, 2);
+    assert_int_equal(j.questions, 1);
+    judge_order_them(&j, j.id[0], VERDICT_UNPARSEABLE, NULL, 2);
+    run_ms(100, true);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(t.rank[0].labels, 1);
+        const struct ring_verdict *v = &t.rank[0].label[0];
+        assert_int_equal(v->kind, VERDICT_TIE);
+        assert_int_equal(v->captions, 2);
+        assert_true(v->place[0] == 0 && v->place[1] == 0);
+        assert_int_equal(counters()->labels, 1);
+        assert_int_equal(counters()->orders_tied, 1);
+        read_ledger();
+        assert_int_equal(entries, 1);
+        assert_false(last.trains);
+        assert_int_equal(last.verdict_kind, VERDICT_UNPARSEABLE);
+        t.rank[0].labels = 0;
+        restart(2); // training forgot it, and hears it again
+        run_ms(100, false);
+    }
+}
+
 static void an_answer_about_fewer_captions_is_no_order(void **state)
 {
     const uint8_t place[2] = {0, 1};
@@ -490,6 +518,7 @@ int main(void)
         TEST(a_late_order_trains_and_its_set_is_not_asked_again),
         TEST(an_order_from_before_a_restart_finds_its_captions),
         TEST(a_refused_set_is_not_asked_again_a_failed_one_waits),
+        TEST(a_failure_may_be_a_tie_that_the_ledger_tells_from_one),
         TEST(an_answer_about_fewer_captions_is_no_order),
         TEST(a_set_counts_once_against_the_budget),
         TEST(a_judge_is_asked_again_for_its_consistency),

@@ -50,6 +50,7 @@ struct twin {
     int value_heads;
     uint64_t store_bytes, label_budget, label_budget_hour, relabel_serial;
     double consistency_share;
+    bool newest_first, failure_zero, resend;
     bool unlabelled;    // the reward needs no labels
     bool needs_texts;   // it reads captions' texts
     int order_captions; // it asks to put so many in order; 0: for ratings

@@ -92,6 +92,30 @@ static void of_known_forms_the_uncertain_and_often_met_come_first(void **state)
     assert_int_equal(next(), w);
 }
 
+/* The reference's way: neither forms nor visits nor labels count. */
+static void newest_first_asks_what_came_last_and_nothing_else_decides(void **state)
+{
+    const uint32_t a = form("a"), b = form("b");
+    uint32_t number = 0;
+
+    (void)state;
+    schedule_newest_first(s);
+    const uint32_t x = put(a, 1000, 0), y = put(a, 1, 1), z = put(b, 1, 2);
+    const struct schedule_item again = {x, a, 1000, 2}; // it comes again
+    assert_int_equal(schedule_put(s, &again), SCHEDULE_NOBODY);
+    assert_int_equal(next(), x);
+    assert_true(schedule_longest(s, 0, &number)); // slow judges, too
+    assert_int_equal(number, z);
+    assert_int_equal(next(), y);
+    for (uint32_t i = 0, first = numbers; i < 10; i++) {
+        for (int k = 0; i == 0 && k < 10; k++) {
+            put(b, 1, 3);
+        }
+        assert_int_equal(next(), first + 9 - i); // every fifth as well
+    }
+    assert_false(schedule_next(s, &number));
+}
+
 static void what_has_not_come_for_long_is_less_urgent(void **state)
 {
     const uint32_t a = form("a"), b = form("b"), c = form("c");
@@ -367,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_new_form_comes_before_new_fillings_of_known_ones),
         TEST(of_known_forms_the_uncertain_and_often_met_come_first),
+        TEST(newest_first_asks_what_came_last_and_nothing_else_decides),
         TEST(what_has_not_come_for_long_is_less_urgent),
         TEST(questions_under_way_share_their_forms_uncertainty),
         TEST(each_fifth_goes_to_the_longest_waiting),

@@ -327,8 +327,10 @@ enum status explain_caption(struct explain *x)
     st = st == ST_OK ? read_ranks(&k) : st;
     if (st == ST_OK && k.visits == 0 && k.verdicts.count == 0 && !k.paid &&
         k.said_count == 0) {
+        text_buf_add(&x->out, x->json ? "{\"caption\":" : "");
         text_buf_add_json(&x->out, text);
-        text_buf_add(&x->out, " never came in this run, to the byte\n");
+        text_buf_add(&x->out, x->json ? ",\"state\":\"it never came in this run\"}\n"
+                                      : " never came in this run, to the byte\n");
         st = ST_NOTFOUND;
     } else if (st == ST_OK) {
         (x->json ? tell_json : tell)(&k);

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "learner/explain_journal.h"
+#include "learner/explain_impl.h"
 #include "learner/store/ledger.h"
 #include "tests/support/school.h"
 
@@ -346,6 +347,55 @@ static void rnd_is_not_guessed(void **state)
     end_kind();
 }
 
+/* What minos explain prints of a segment, of the closed store. */
+static void expect_told(uint64_t serial, const char *what, enum status want)
+{
+    struct explain x = {.rank = 0,
+                        .serial = serial,
+                        .told = {.goal = "treasure", .ranks = 1},
+                        .kind = reward_find(kind)};
+
+    text_format(x.run_dir, sizeof(x.run_dir), "%s", dir);
+    text_format(x.told.reward, sizeof(x.told.reward), "%s", kind);
+    assert_int_equal(explain_segment(&x), want);
+    if (strstr(x.out.data, what) == NULL) {
+        fail_msg("'%s' is not in '%s'", what, x.out.data);
+    }
+    text_buf_release(&x.out);
+}
+
+static void what_was_never_paid_is_told_apart(void **state)
+{
+    char from[600], to[600];
+
+    (void)state;
+    kind = "count";
+    strcpy(dir, harness_make_dir());
+    open_start(1);
+    school.train.sampler.options.max_lag = 2;
+    for (uint64_t u = 0; u < 3; u++) {
+        school_play(&school, u);
+        school_step(&school);
+    }
+    school_play(&school, 0); // too old, so that those behind it are drawn
+    school_play(&school, 3);
+    school_step(&school);
+    school_play(&school, 4);
+    school_close(&school);
+    text_format(from, sizeof(from), "%s/store", dir);
+    assert_int_equal(file_make_dirs(from), ST_OK);
+    text_format(from, sizeof(from), "%s/store-1", dir);
+    text_format(to, sizeof(to), "%s/store/rank-0", dir);
+    assert_int_equal(rename(from, to), 0);
+    expect_told(1, "was paid", ST_OK);
+    expect_told(3 * E + 1,
+                "was dropped and never trained: when its turn came, 3 updates", ST_OK);
+    expect_told(4 * E + 1, "paid at update 4 by count", ST_OK);
+    expect_told(5 * E + 1, "is stored and not trained yet", ST_OK);
+    expect_told(6 * E + 1, "was never stored", ST_NOTFOUND);
+    harness_remove_dir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +407,7 @@ int main(void)
         cmocka_unit_test(rank_is_told_to_the_bit),
         cmocka_unit_test(accidents_of_the_reference_are_told_to_the_bit),
         cmocka_unit_test(rnd_is_not_guessed),
+        cmocka_unit_test(what_was_never_paid_is_told_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,9 @@ static void keep_pay(const struct explain_walk *w, const struct journal_row *row
     struct explain_pay *p = &t->pay[t->pays++];
     *p = (struct explain_pay){.row = *row, .serial = serial, .replayed = replayed};
     p->caption = mem_new((size_t)w->captions + 1, sizeof(*p->caption));
-    memcpy(p->caption, w->caption, sizeof(*p->caption) * (size_t)w->captions);
+    if (w->captions > 0) { // none of a segment that is gone
+        memcpy(p->caption, w->caption, sizeof(*p->caption) * (size_t)w->captions);
+    }
 }
 
 static enum status read_segment(struct telling *t, struct replay_view *v,

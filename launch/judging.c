@@ -272,20 +272,30 @@ enum status judging_check_judge(struct plan *p, const char *spec)
 
 /* A file or directory that a reward cannot do without. */
 static const struct need {
-    const char *reward, *setting, *what;
+    const char *reward, *setting, *what, *holds; // holds: a file in the directory
 } needs[] = {
     {"bow", "word-vectors",
      "FILE, words and their vectors as text; fastText's are the reference's, "
      "crawl-300d-2M.vec unpacked from "
-     "https://fasttext.cc/docs/en/english-vectors.html"},
-    {"motif", "reward-model", "DIR, a directory that minos fit made of a ledger"},
+     "https://fasttext.cc/docs/en/english-vectors.html",
+     NULL},
+    {"motif", "reward-model", "DIR, a directory that minos fit made of a ledger",
+     "model.json"},
 };
 
 static enum status check_need(struct plan *p, const struct need *n)
 {
     const char *given = settings_get(&p->settings, n->setting);
-    char *path = given[0] != '\0' ? realpath(given, NULL) : NULL;
+    char *path = given[0] != '\0' ? realpath(given, NULL) : NULL, inside[PATH_MAX_];
 
+    if (path != NULL && n->holds != NULL &&
+        (!text_format(inside, sizeof(inside), "%s/%s", path, n->holds) ||
+         !file_exists(inside))) {
+        fprintf(stderr, "minos %s: --%s: %s has no %s; it must be %s\n", p->word,
+                n->setting, path, n->holds, n->what);
+        free(path);
+        return ST_INVALID;
+    }
     if (path != NULL) {
         if (strlen(path) < OPTION_TEXT_MAX) {
             settings_put(&p->settings, n->setting, "%s", path);

@@ -288,8 +288,12 @@ static bool print_summary(const struct plan *p)
                budget || judges ? " with a larger one" : "");
     }
     if (labelled > 0) {
-        printf("minos: next:  minos train --labels-from=%s    minos ledger stats %s\n",
-               p->run_dir, p->run_dir);
+        const bool order = strcmp(p->ask, "order") == 0;
+        printf(
+            "minos: next:  minos train --env=%s --goal=%s --labels-from=%s%s    minos "
+            "fit --ledger=%s --out=DIR    minos ledger stats %s\n",
+            settings_get(&p->settings, "env"), p->goal, p->run_dir,
+            order ? " --reward=rank" : "", p->run_dir, p->run_dir);
     } else if (asked > 0) {
         printf("minos: NO LABEL came; what the judges said:  minos ledger stats %s    "
                "%s/logs/judge-*.log\n",

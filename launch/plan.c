@@ -434,10 +434,38 @@ enum status plan_make(struct plan *p, int argc, char **argv)
         TRY(new_run_dir(p));
     }
     TRY(p->resumed ? ST_OK : plan_choose_port(p));
+    p->made_dir = !file_exists(settings_get(&p->settings, "run-dir"));
     TRY(plan_make_dir(p));
     TRY(p->resumed ? plan_choose_port(p) : ST_OK); // its lock first: it may be at work
     text_format(path, sizeof(path), "%s/config.ini", p->run_dir);
     return settings_write(&p->settings, path);
+}
+
+/* Number 0 is written before the first update. */
+static bool has_checkpoint(const char *run_dir)
+{
+    DIR *dir = opendir(run_dir);
+    const struct dirent *entry;
+    bool found = dir == NULL; // cannot tell
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        found = found || strncmp(entry->d_name, "checkpoint", 10) == 0;
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return found;
+}
+
+void plan_unmake(const struct plan *p)
+{
+    if (p->resumed || strcmp(p->word, "train") != 0 || has_checkpoint(p->run_dir) ||
+        file_remove_tree(p->run_dir) != ST_OK ||
+        (!p->made_dir && file_make_dirs(p->run_dir) != ST_OK)) {
+        return;
+    }
+    fprintf(stderr, "minos %s: the run never began: nothing of it is left in %s\n",
+            p->word, p->run_dir);
 }
 
 void plan_release(struct plan *p)

@@ -18,6 +18,7 @@ struct plan {
     double idle_seconds; // label
     char ask[16];        // label: "rate" or "order"
     bool resumed, quiet;
+    bool made_dir;   // the run directory was not there before
     bool port_named; // on this command line
     int lock_fd;     // of the run directory
 };
@@ -34,6 +35,9 @@ bool plan_is_empty(const char *path);               // a directory
 MUST_USE enum status plan_make_dir(struct plan *p); // of --run-dir, and its lock
 /* Of a fresh run before plan_make_dir(), so that nothing is made when it is taken. */
 MUST_USE enum status plan_choose_port(struct plan *p);
+/* A fresh start that was refused before training began leaves nothing that would hold its
+ * wrong settings; said on stderr. */
+void plan_unmake(const struct plan *p);
 /* What was chosen, for people. */
 void plan_print(const struct plan *p, FILE *to);
 

@@ -1,5 +1,6 @@
 #include "launch/progress.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 enum { LIVE_MS = 500, PLAIN_MS = 10000, FILE_MOST = 1 << 20, LINE_MOST = 512 };
 
+static bool unread;
 static bool live; // a line without its end stands on the terminal
 static uint64_t shown_ms;
 static bool shown_once;
@@ -269,7 +271,7 @@ void progress_show(const char *run_dir, uint64_t now_ms)
     shown_ms = now_ms;
     if (!terminal) {
         printf("%s\n", line);
-        fflush(stdout);
+        unread = unread || (fflush(stdout) != 0 && errno == EPIPE);
         return;
     }
     // A line that wraps could not be taken back.
@@ -281,6 +283,11 @@ void progress_show(const char *run_dir, uint64_t now_ms)
     fputs(line, stdout);
     fflush(stdout);
     live = true;
+}
+
+bool progress_unread(void)
+{
+    return unread;
 }
 
 bool progress_print_finished(const char *run_dir)

@@ -17,8 +17,10 @@ bool progress_ends(const char *run_dir);
 /* Whether it is a labelling, where actors have nothing to do. */
 bool progress_labels(const char *run_dir);
 
-/* Shows it on stdout when it is due. */
+/* Shows it on stdout when it is due; see progress_unread(). */
 void progress_show(const char *run_dir, uint64_t now_ms);
+/* Whether nobody reads stdout any more: the other end of its pipe is closed. */
+bool progress_unread(void);
 /* Takes the live line away, so that something else may be printed. */
 void progress_clear(void);
 

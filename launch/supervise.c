@@ -36,7 +36,8 @@ struct supervise {
     enum phase phase;
     uint64_t phase_ms;
     bool told_again;
-    int code; // the exit code, once the end has begun
+    bool refused; // by the learner, whose settings are wrong
+    int code;     // the exit code, once the end has begun
     struct usage usage;
 };
 
@@ -253,6 +254,7 @@ static void after_learner(struct supervise *s)
         enter(s, PHASE_LEAVE);
     } else if (c->state == CHILD_GIVEN_UP) {
         s->code = c->exit_code == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
+        s->refused = c->exit_code == EXIT_USAGE;
         signal_all(s, SIGTERM);
         enter(s, PHASE_TERM);
     }
@@ -358,6 +360,10 @@ static void tick(struct supervise *s)
     if (!s->plan->quiet && s->phase < PHASE_LEAVE) {
         progress_show(s->plan->run_dir, now_ms);
     }
+    if (progress_unread() && s->phase == PHASE_RUN) {
+        LOG_WARN("MINOS-UNREAD", "nobody reads what it prints any more");
+        begin_order(s, EXIT_FAILED);
+    }
 }
 
 /* Kills what is still there and waits for it: nothing outlives us. */
@@ -376,6 +382,7 @@ int supervise_run(const struct plan *p)
     struct supervise s = {.plan = p, .phase = PHASE_RUN};
 
     process_adopt_orphans();
+    (void)signal(SIGPIPE, SIG_IGN); // progress_unread(); children get their own again
     remove_stale(p);
     usage_begin(&s.usage, p->run_dir);
     make_children(&s);
@@ -398,5 +405,8 @@ int supervise_run(const struct plan *p)
         child_release(&s.children[i]);
     }
     mem_free(s.children);
+    if (s.refused) {
+        plan_unmake(p);
+    }
     return s.code;
 }

@@ -12,11 +12,12 @@ HELLO, VERDICTS, WELCOME, QUESTIONS, ACK = 20, 21, 22, 23, 24
 RATE, LABEL, REFUSED = 1, 1, 6  # a QuestionKind, two VerdictKinds
 
 here = os.path.dirname(os.path.abspath(__file__))
-minos = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("minos") or "/-/-")))
+minos = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("minos") or here + "/-/-")))
 places = [os.environ.get("MINOS_SCHEMAS", ""), here + "/../../schemas", here + "/schemas",
           minos + "/share/minos/schemas"]
 schemas = next((f for f in (glob.glob(p + "/*.fbs") for p in places if p) if f), None)
-if not schemas: sys.exit("judge_example.py: no schemas in " + ", ".join(filter(None, places)))
+if not schemas: sys.exit("judge_example.py: set MINOS_SCHEMAS: no schemas in " +
+                         ", ".join(filter(None, places)))
 with tempfile.TemporaryDirectory() as made:
     subprocess.run(["flatc", "--python", "--gen-object-api", "-o", made, *schemas], check=True)
     sys.path.insert(0, made)

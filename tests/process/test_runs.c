@@ -297,6 +297,31 @@ static void what_concerns_judges_is_checked_before_anything_is_made(void **state
     assert_int_equal(chdir(before), 0);
 }
 
+static void a_start_that_the_learner_refuses_leaves_nothing_of_a_run(void **state)
+{
+    (void)state;
+    assert_int_equal(runner_run(dir, minos, "train", run_flag, port_flag,
+                                "--env=crypt-vault", "--reward=classify",
+                                "--label-budget=10", NULL),
+                     2);
+    assert_non_null(strstr(runner_output(dir), "can never open the gate"));
+    assert_non_null(strstr(runner_output(dir), "the run never began"));
+    assert_false(file_exists(run));
+}
+
+static void a_run_whose_output_nobody_reads_any_more_stops_in_order(void **state)
+{
+    char line[3 * PATH_MAX_];
+
+    (void)state;
+    text_format(line, sizeof(line),
+                "%s train --env=bandit --steps=2000000000 %s %s | head -n 1", minos,
+                run_flag, port_flag);
+    assert_int_equal(runner_run(dir, "/bin/sh", "-c", line, NULL), 0);
+    assert_true(file_exists(harness_path(run, "summary.json")));
+    assert_non_null(strstr(runner_output(dir), "nobody reads what it prints"));
+}
+
 static void help_names_choices_and_the_defaults_of_the_preset(void **state)
 {
     (void)state;
@@ -434,6 +459,8 @@ int main(int argc, char **argv)
         TEST(two_ranks_share_the_work_and_survive_the_death_of_one),
         TEST(a_judge_of_ones_own_is_started_by_its_path),
         TEST(a_judge_in_another_language_is_started_by_its_path_too),
+        TEST(a_start_that_the_learner_refuses_leaves_nothing_of_a_run),
+        TEST(a_run_whose_output_nobody_reads_any_more_stops_in_order),
         TEST(what_concerns_judges_is_checked_before_anything_is_made),
         TEST(help_names_choices_and_the_defaults_of_the_preset),
         TEST(a_port_in_use_is_an_error_before_anything_is_made),

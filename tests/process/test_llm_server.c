@@ -357,7 +357,9 @@ static void a_server_whose_settings_are_changed_costs_no_caption(void **state)
     llm_stage_serve(&s, OPTIONS(quick, "--sequence=ok,404,redirect,401"));
     llm_stage_judge(
         &s, "sk-good-until-then",
-        OPTIONS("--llm-inflight=1", "--llm-retries=0", "--llm-structured=text"));
+        OPTIONS(
+            "--llm-inflight=1", "--llm-retries=0", "--llm-structured=text",
+            "--judge-deadline=5")); // a killed one's questions come back 5 s after it
     wait_said("LLM-START");
     told += 4;
     llm_stage_tell(&s, told);

@@ -51,7 +51,10 @@ if ! cmake --preset release $generator >build/build.log 2>&1 ||
     echo "quickstart.sh: it does not build; see build/build.log" >&2
     exit 1
 fi
-[ $train = yes ] || exit 0
+if [ $train = no ]; then
+    echo "built; next: build/bin/minos help, or this again without --build-only"
+    exit 0
+fi
 
 minos="build/bin/minos"
 mkdir -p runs

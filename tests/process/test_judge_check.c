@@ -172,7 +172,7 @@ static void what_cannot_be_read_is_named_before_the_silence_that_it_makes(void *
 
     (void)state;
     make_dir(s.dir);
-    s.pid = runner_start(s.dir, minos, "judge-check", "--json", "--patience=2", "--",
+    s.pid = runner_start(s.dir, minos, "judge-check", "--json", "--patience=10", "--",
                          broken, "wild", NULL);
     assert_true(runner_wait_for(tells_of_rate, s.dir, 30000));
     assert_int_equal(kill(s.pid, SIGTERM), 0);

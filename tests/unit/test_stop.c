@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/stop.h"
 #include "tests/support/harness.h"
 
@@ -85,6 +86,20 @@ static void *older_thread(void *ready)
     return NULL;
 }
 
+/* The older thread may take a signal away between the poll and the read, and send it
+ * again: what the main loop sees is that it comes, not at which poll. */
+static bool comes(bool (*what)(void))
+{
+    struct pollfd p = {.fd = stop_fd(), .events = POLLIN};
+    const uint64_t end = clock_ms(clock_system()) + 30000;
+
+    while (!what() && clock_ms(clock_system()) < end) {
+        (void)poll(&p, 1, 100);
+        stop_poll();
+    }
+    return what();
+}
+
 static void a_signal_that_an_older_thread_takes_asks_too(void **state)
 {
     pthread_t thread;
@@ -92,15 +107,15 @@ static void a_signal_that_an_older_thread_takes_asks_too(void **state)
     char x;
 
     (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); // it delivers signals itself, and later: what is tried here is the kernel's way
+#endif
     assert_int_equal(pipe(ready), 0);
     assert_int_equal(pthread_create(&thread, NULL, older_thread, &ready[1]), 0);
     assert_int_equal(read(ready[0], &x, 1), 1);
     for (int i = 0; i < 2; i++) { // once in its handler, once blocked there
-        struct pollfd p = {.fd = stop_fd(), .events = POLLIN};
         kill(getpid(), SIGTERM);
-        assert_int_equal(poll(&p, 1, 5000), 1);
-        stop_poll();
-        assert_true(stop_asked());
+        assert_true(comes(i == 0 ? stop_asked : stop_at_once));
         assert_int_equal(stop_at_once(), i == 1);
     }
     pthread_cancel(thread);

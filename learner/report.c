@@ -22,7 +22,7 @@ enum status report_open(struct report *r, struct train *t)
     r->row_seconds = train_seconds(t);
     r->row_steps = t->env_steps;
     r->row_samples = t->samples;
-    r->model.update = t->update;
+    r->model.update = r->first_update = t->update;
     if (ranks_index(t->ranks) != 0) {
         return ST_OK;
     }
@@ -346,7 +346,7 @@ static enum status write_summary(struct report *r, struct train *t,
     report_add_window(m, &t->totals, &t->gauges);
     add_judging(r, t);
     add_own(m, t, true);
-    report_add_model_run(m, t);
+    report_add_model_run(m, t, r->first_update);
     report_add_lags(m, &t->totals);
     if (t->replaying.on) {
         report_add_replay(m, &t->totals);

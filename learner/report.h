@@ -24,6 +24,7 @@ struct report {
     double row_stage[STAGES];        // likewise
     double row_wait[RANKS_MAX];      // likewise, of each rank, for actors
     struct report_model_line model;  // likewise
+    uint64_t first_update;           // done when this start began
     double sps;                      // env steps per second over the last row, or NAN
     double judging_before;           // CPU seconds that earlier starts spent on judging
     /* Of the whole run, as the ledger has it; rank 0. */

@@ -95,13 +95,15 @@ void report_add_model(struct metrics_row *m, const struct train *t,
     *line = (struct report_model_line){t->update, g->cpu_scoring, g->cpu_fitting};
 }
 
-void report_add_model_run(struct metrics_row *m, const struct train *t)
+void report_add_model_run(struct metrics_row *m, const struct train *t, uint64_t first)
 {
-    const double updates = (double)t->update;
+    const double updates = (double)t->update, own = (double)(t->update - first);
     char state[REPORT_MODEL_STATE];
 
     metrics_num(m, "cpu_scoring_s", t->gauges.cpu_scoring);
     metrics_num(m, "cpu_fitting_s", t->gauges.cpu_fitting);
+    metrics_num(m, "scoring_ms_per_update", ratio(t->gauges.cpu_scoring * 1e3, own));
+    metrics_num(m, "fitting_ms_per_update", ratio(t->gauges.cpu_fitting * 1e3, own));
     if (t->reward.fitting.on) {
         report_model_state(&t->reward.fitting, state);
         metrics_text(m, "text_net", t->options.text_net);

@@ -24,7 +24,7 @@ struct report_model_line {
 /* Fields of a line of metrics.jsonl; *line is moved on. */
 void report_add_model(struct metrics_row *m, const struct train *t,
                       struct report_model_line *line);
-/* Fields of summary.json. */
-void report_add_model_run(struct metrics_row *m, const struct train *t);
+/* Fields of summary.json. first: updates that were done when this start began. */
+void report_add_model_run(struct metrics_row *m, const struct train *t, uint64_t first);
 
 #endif

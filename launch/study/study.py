@@ -5,6 +5,7 @@ curves out of them.
     study.py run LIST [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
     study.py table LIST [...] [--columns=depth_2,depth,experience,scout]   Markdown
     study.py judges LIST [...]              Markdown: what was asked, answered and paid
+    study.py models LIST [...]              Markdown: what fitting and scoring took
     study.py plot LIST --out=FILE.svg [--only=REGEX]
     study.py labels FILE --out=FILE.svg      what minos bench label-budget printed
 
@@ -59,7 +60,8 @@ SUMMARY = ("env_steps", "seconds", "sps", "episodes", "success_rate", "return_me
            "replay_rho_mean", "replay_kl", "replay_lag_p50", "replay_lag_p99",
            "replay_lag_histogram", "text_net", "fit_steps", "fit_steps_per_update",
            "captions_scored_per_update", "scoring_ms_per_update", "fitting_ms_per_update",
-           "cpu_scoring_s", "cpu_fitting_s", "held_recall", "held_precision", "held_ece",
+           "cpu_scoring_s", "cpu_fitting_s", "cpu_learner_s", "cpu_actors_s",
+           "cpu_judges_s", "cpu_other_s", "updates", "held_recall", "held_precision", "held_ece",
            "fresh_agreement", "reward_version",
            "word_vectors")
 READY_SECONDS = 20
@@ -451,6 +453,52 @@ def cmd_judges(args):
     return 0
 
 
+def ms_per_update(summary, part):
+    """Rows from before the summary told it: from the updates that it tells otherwise."""
+    told = summary.get(part + "_ms_per_update")
+    if told is None and summary.get("fit_steps_per_update"):
+        updates = summary["fit_steps"] / summary["fit_steps_per_update"]
+        told = 1e3 * summary["cpu_" + part + "_s"] / updates
+    return told
+
+
+def cpu_share(summary):
+    """Of fitting and scoring in all CPU time; None where a row does not tell all."""
+    parts = [summary.get("cpu_" + who + "_s")
+             for who in ("learner", "actors", "judges", "other")]
+    if None in parts or sum(parts) <= 0:
+        return None
+    return (summary["cpu_scoring_s"] + summary["cpu_fitting_s"]) / sum(parts)
+
+
+def cmd_models(args):
+    """Means over seeds."""
+    print("| row | seeds | text net | gradient steps | distinct captions scored in an update "
+          "| scoring ms, fitting ms in an update | of all CPU | recall, precision, ECE held "
+          "out | agreement with fresh labels |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for row, results in grouped(args).items():
+        def of(key):
+            return column(results, "summary", key)
+
+        def each(function, *more):
+            values = (function(r["summary"], *more) for r in results)
+            return [v for v in values if v is not None]
+
+        if not of("text_net"):
+            continue
+        print(f"| {row} | {len(results)} | {', '.join(sorted(set(of('text_net'))))} "
+              f"| {mean(of('fit_steps'), '%.0f')} "
+              f"| {mean(of('captions_scored_per_update'), '%.0f')} "
+              f"| {mean(each(ms_per_update, 'scoring'), '%.2f')}, "
+              f"{mean(each(ms_per_update, 'fitting'), '%.2f')} "
+              f"| {mean([100 * v for v in each(cpu_share)], '%.1f %%')} "
+              f"| {mean(of('held_recall'), '%.2f')}, {mean(of('held_precision'), '%.2f')}, "
+              f"{mean(of('held_ece'), '%.3f')} "
+              f"| {mean(of('fresh_agreement'), '%.3f')} |")
+    return 0
+
+
 def at(curve, x, column):
     """Linear between the points of a curve; None outside."""
     points = [(p[0], p[column]) for p in curve if p[column] is not None]
@@ -526,7 +574,7 @@ def cmd_labels(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("run", "table", "judges", "plot", "labels"))
+    parser.add_argument("command", choices=("run", "table", "judges", "models", "plot", "labels"))
     parser.add_argument("lists", nargs="+", metavar="LIST")
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--only", default="")
@@ -536,8 +584,8 @@ def main():
     parser.add_argument("--columns", default="")
     args = parser.parse_args()
     try:
-        return {"run": cmd_run, "table": cmd_table, "judges": cmd_judges, "plot": cmd_plot,
-                "labels": cmd_labels}[args.command](args)
+        return {"run": cmd_run, "table": cmd_table, "judges": cmd_judges,
+                "models": cmd_models, "plot": cmd_plot, "labels": cmd_labels}[args.command](args)
     except KeyboardInterrupt:
         return 130
 

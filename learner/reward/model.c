@@ -24,7 +24,7 @@ static uint32_t least_class(const struct model *m)
     return m->head == CAPNET_SCORE || yes < no ? yes : no;
 }
 
-static bool labels_suffice(const struct model *m)
+bool model_labels_suffice(const struct model *m)
 {
     return labels_count(m->labels) >= (uint64_t)m->options.gate_labels &&
            least_class(m) >= (uint64_t)m->options.gate_class;
@@ -39,7 +39,7 @@ static void warn_of_gate(struct model *m)
     const bool one_sided = labels >= WARN_AT * (uint64_t)o->gate_labels &&
                            least_class(m) < (uint64_t)o->gate_class;
 
-    if (m->s.warned || labels_suffice(m) || !(spent || one_sided)) {
+    if (m->s.warned || model_labels_suffice(m) || !(spent || one_sided)) {
         return;
     }
     m->s.warned = 1;
@@ -61,7 +61,7 @@ static void move_gate(struct model *m, uint64_t update)
     if (s->open) {
         return;
     }
-    if (labels_suffice(m) && s->version > 0 && s->published == update &&
+    if (model_labels_suffice(m) && s->version > 0 && s->published == update &&
         s->steps >= (uint64_t)m->options.gate_steps) {
         s->open = 1;
         s->opened = update;
@@ -215,14 +215,25 @@ static enum status check_budget(const struct fitting_options *o, enum capnet_hea
     const int64_t classes = head == CAPNET_RATE ? 2 * o->gate_class : o->gate_class;
     const int64_t need = o->gate_labels > classes ? o->gate_labels : classes;
 
-    if (o->label_budget == 0 || o->labels_come || o->label_budget >= need) {
+    if (o->label_budget == 0 || o->labels_come) {
         return ST_OK;
     }
-    LOG_ERROR("REWARD-GATE",
-              "a label budget of %lld can never open the gate of the reward's model, "
-              "which needs %lld labels (--gate-labels, --gate-class)",
-              (long long)o->label_budget, (long long)need);
-    return ST_INVALID;
+    if (o->label_budget < need) {
+        LOG_ERROR(
+            "REWARD-GATE",
+            "a label budget of %lld can never open the gate of the reward's model, "
+            "which needs %lld labels (--gate-labels, --gate-class)",
+            (long long)o->label_budget, (long long)need);
+        return ST_INVALID;
+    }
+    if (o->label_budget < MODEL_LABELS_LEAST && !o->bursts) {
+        LOG_ERROR("REWARD-GATE",
+                  "a label budget of %lld can teach the reward's model nothing, a fit "
+                  "begins with %d labels",
+                  (long long)o->label_budget, MODEL_LABELS_LEAST);
+        return ST_INVALID;
+    }
+    return ST_OK;
 }
 
 static void alloc(struct model *m)

@@ -18,8 +18,8 @@
  *
  * Fitting rests when the held-out loss of MODEL_PATIENCE versions in a row was no better
  * than the best (where nothing is held out: the loss of the newest labels), and goes on
- * when labels have come: a 64th of what there is, or a 256th that the model has wrong. With
- * `bursts` it never rests. */
+ * when labels have come: a 64th of what there is, or a 256th that the model has wrong, or
+ * those that the gate has waited for. With `bursts` it never rests. */
 
 #include "common/base/bytes.h"
 #include "common/nn/capnet.h"

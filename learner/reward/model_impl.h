@@ -72,6 +72,8 @@ struct model {
 
 /* Fresh labels, gradient steps, a version where one is due. */
 MUST_USE enum status model_fit_steps(struct model *m, uint64_t update);
+/* For the gate. */
+bool model_labels_suffice(const struct model *m);
 /* Adam's and the networks' floats. */
 size_t model_floats(const struct model *m);
 void model_pay(struct model *m);                            // paid := fit

@@ -79,8 +79,8 @@ static void score_rank(struct reward *r, float *score, const struct reward_rows 
     }
     r->scored_count += model_say(k->model, score, in->text, in->key, in->texts,
                                  r->scored + r->scored_count);
-    k->batch.rows += in->rows;
     for (int i = 0; i < in->texts; i++) {
+        k->batch.rows += in->emissions[i]; // the empty text's, too: fresh rows
         if (in->text[i].len > 0) {
             const double n = in->emissions[i], s = (double)score[i];
             k->batch.count += n;

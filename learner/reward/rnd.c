@@ -222,7 +222,7 @@ static void score_rnd(struct reward *r, float *score, const struct reward_rows *
         const int train = choose(row, in, &rng, first, N);
         score_some(d, score, in, row, N, train);
     }
-    d->kept.steps = in->rows > 0 ? (uint64_t)in->T : d->kept.steps;
+    d->kept.steps = (uint64_t)in->T; // on a rank without rows, too: equal on all
     d->scored = true;
     if (d->kept.rows >= WARM_ROWS) {
         settle(r, d, score, in);
@@ -336,6 +336,17 @@ static void save_rnd(const struct reward *r, char **data, size_t *len)
     each_block(d, *data + sizeof(magic_text), NULL);
 }
 
+static uint64_t digest_rnd(const struct reward *r)
+{
+    char *data;
+    size_t len;
+
+    save_rnd(r, &data, &len);
+    const uint64_t digest = hash_64(bytes_of(data, len));
+    mem_free(data);
+    return digest;
+}
+
 static bool all_finite(const float *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -398,6 +409,7 @@ const struct reward_kind reward_rnd = {.name = "rnd",
                                        .close = close_rnd,
                                        .fit = fit_rnd,
                                        .score_rows = score_rnd,
+                                       .digest = digest_rnd,
                                        .save = save_rnd,
                                        .load = load_rnd,
                                        .report = report_rnd};

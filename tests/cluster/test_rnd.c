@@ -276,6 +276,9 @@ static enum status agree(void *ctx, double *v, int n)
     return ranks_agree(ctx, v, n);
 }
 
+enum { RANK_UPDATES = 12 };
+static uint64_t digest_of_rank[R][RANK_UPDATES];
+
 /* Rank 1 has half as many sequences, and at times none. */
 static void train_rank(void *ctx, int rank)
 {
@@ -287,9 +290,10 @@ static void train_rank(void *ctx, int rank)
                                        .ctx = ranks_twin_rank(twin, rank)};
 
     open_scene(&s[rank], &peers, 10 + (uint64_t)rank);
-    for (uint64_t u = 0; u < 12; u++) {
+    for (uint64_t u = 0; u < RANK_UPDATES; u++) {
         s[rank].B = rank == 0 ? B : u % 3 == 0 ? 0 : B / 2;
         go_on(&s[rank], u, u + 1);
+        digest_of_rank[rank][u] = s[rank].reward.kind->digest(&s[rank].reward);
     }
 }
 
@@ -301,6 +305,10 @@ static void ranks_hold_the_same_model_whatever_rows_each_has(void **state)
     (void)state;
     twin = ranks_twin_new(R);
     ranks_twin_run(twin, train_rank, of_rank);
+    for (int u = 0; u < RANK_UPDATES; u++) { // a checkpoint compares them after any
+        assert_int_equal(digest_of_rank[0][u], digest_of_rank[1][u]);
+        assert_true(u == 0 || digest_of_rank[0][u] != digest_of_rank[0][u - 1]);
+    }
     for (int r = 0; r < R; r++) {
         draw_rows(&of_rank[r], false);
     }

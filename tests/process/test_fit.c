@@ -62,6 +62,8 @@ static void a_run_is_paid_by_a_model_of_an_earlier_runs_captions(void **state)
                      0);
     text_format(model, sizeof(model), "%s/paid", dir);
     assert_true(runner_json_number(model, "summary.json", "motif_labels") > 64);
+    assert_true(runner_json_number(model, "summary.json", "scoring_ms_per_update") > 0);
+    assert_true(runner_json_number(model, "summary.json", "fitting_ms_per_update") > 0);
     assert_int_equal((int)runner_json_number(model, "summary.json", "questions_asked"),
                      0);
 }

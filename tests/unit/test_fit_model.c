@@ -1,7 +1,6 @@
-/* A model of the reward that is fitted while labels come: captions of which those that
- * speak of a key are helpful. */
+/* A model of the reward that is fitted while labels come. */
 
-#include "tests/support/harness.h"
+#include "tests/support/pupil.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,82 +8,12 @@
 #include "common/base/check.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "learner/reward/model_impl.h"
 #include "tests/support/ranks_twin.h"
 
-enum { TEXTS = 64, R = 2 };
-
-static const struct fitting_options usual = {.text_net = "ngram",
-                                             .lr = 0.003,
-                                             .steps = 4,
-                                             .batch = 32,
-                                             .version_updates = 4,
-                                             .gate_labels = 64,
-                                             .gate_class = 8,
-                                             .gate_steps = 40,
-                                             .ramp_updates = 5,
-                                             .held_out = 0.2,
-                                             .balance = 0.25,
-                                             .seed = 3};
-static const struct reward_peers nobody = {.count = 1};
-
-struct taught {
-    struct fitting_figures figures;
-    struct model *model;
-    uint64_t update;
-    int said; // captions labelled so far
-};
-
-static float worth(const void *ctx, float value)
-{
-    (void)ctx;
-    return value;
-}
-
-static enum status begin(struct taught *t, const struct fitting_options *o,
-                         const struct reward_peers *peers, enum capnet_head head)
-{
-    *t = (struct taught){.update = 0};
-    const struct model_plan plan = {.options = o,
-                                    .peers = peers,
-                                    .head = head,
-                                    .most_texts = TEXTS,
-                                    .figures = &t->figures,
-                                    .worth = worth};
-    return model_open(&plan, &t->model);
-}
-
-/* Caption i: one in four speaks of a key. */
-static void caption_of(int i, char *out, size_t size)
-{
-    static const char *const key[] = {"You see a %s key.", "There is a key of %s here.",
-                                      "A %s key lies there."};
-    static const char *const other[] = {"The %s rat bites!", "You hear a %s sound.",
-                                        "A %s door."};
-    char word[8];
-
-    text_format(word, sizeof(word), "%c%c%c", 'a' + i % 26, 'a' + i / 26 % 26,
-                'a' + i / 676);
-    const char *form = i % 4 == 0 ? key[i % 3] : other[i % 3];
-    const char *at = strstr(form, "%s");
-    text_format(out, size, "%.*s%s%s", (int)(at - form), form, word, at + 2);
-}
-
-static void rate(struct taught *t, int i, float p)
-{
-    char text[64];
-
-    caption_of(i, text, sizeof(text));
-    const struct reward_label label = {.key = hash_128(bytes_text(text)),
-                                       .kind = VERDICT_LABEL,
-                                       .captions = 1,
-                                       .p = p};
-    model_take_text(t->model, label.key, bytes_text(text));
-    model_take_label(t->model, &label);
-}
+enum { TEXTS = PUPIL_TEXTS, R = 2 };
 
 /* Captions i and j, of which the one that speaks of a key is better. */
-static void order(struct taught *t, int i, int j)
+static void order(struct pupil *t, int i, int j)
 {
     struct reward_label label = {.key = {(uint64_t)i, (uint64_t)j},
                                  .kind = (i % 4 == 0) == (j % 4 == 0) ? VERDICT_TIE
@@ -94,7 +23,7 @@ static void order(struct taught *t, int i, int j)
     char text[64];
 
     for (int k = 0; k < 2; k++) {
-        caption_of(each[k], text, sizeof(text));
+        pupil_caption(each[k], text, sizeof(text));
         label.caption[k] = hash_128(bytes_text(text));
         label.place[k] = each[k] % 4 != 0;
         model_take_text(t->model, label.caption[k], bytes_text(text));
@@ -102,37 +31,15 @@ static void order(struct taught *t, int i, int j)
     model_take_label(t->model, &label);
 }
 
-static enum status go_on(struct taught *t, int updates, int labels_each)
-{
-    for (int u = 0; u < updates; u++, t->update++) {
-        for (int i = 0; i < labels_each; i++, t->said++) {
-            rate(t, t->said, t->said % 4 == 0 ? 1.0F : 0.0F);
-        }
-        TRY(model_fit(t->model, t->update));
-    }
-    return ST_OK;
-}
-
-static float say(struct taught *t, const char *text)
-{
-    const struct bytes b = bytes_text(text);
-    const struct hash128 key = hash_128(b);
-    struct fitting_scored scored[1];
-    float out;
-
-    model_say(t->model, &out, &b, &key, 1, scored);
-    return out;
-}
-
 static void it_learns_to_tell_what_it_has_never_seen(void **state)
 {
-    struct taught t;
+    struct pupil t;
 
     (void)state;
-    assert_int_equal(begin(&t, &usual, &nobody, CAPNET_RATE), ST_OK);
-    assert_int_equal(go_on(&t, 120, 4), ST_OK);
-    assert_true(say(&t, "You see a qqz key.") > 0.9F);
-    assert_true(say(&t, "The qqz rat bites!") < 0.1F);
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 120, 4), ST_OK);
+    assert_true(pupil_say(&t, "You see a qqz key.") > 0.9F);
+    assert_true(pupil_say(&t, "The qqz rat bites!") < 0.1F);
     assert_true(t.figures.held > 40);
     assert_true(t.figures.recall > 0.95 && t.figures.precision > 0.95);
     assert_true(t.figures.ece < 0.1 && t.figures.accuracy > 0.95);
@@ -142,93 +49,77 @@ static void it_learns_to_tell_what_it_has_never_seen(void **state)
     model_close(t.model);
 }
 
+/* Which is helpful is tossed up: what was learnt is known by heart, and of what is held out
+ * nothing can be known. */
+static void what_is_held_out_is_not_learnt_by_what_is_measured_with_it(void **state)
+{
+    struct pupil t;
+    struct rng rng;
+    int right = 0;
+
+    (void)state;
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    for (int round = 0; round < 2; round++) {
+        rng_init(&rng, 9);
+        for (int i = 0; i < 200; i++) {
+            char text[13] = "";
+            for (int k = 0; k < 12; k++) {
+                text[k] = (char)('a' + (int)rng_below(&rng, 26));
+            }
+            const bool yes = rng_below(&rng, 2) == 1;
+            const struct reward_label label = {.key = hash_128(bytes_text(text)),
+                                               .kind = VERDICT_LABEL,
+                                               .captions = 1,
+                                               .p = yes ? 1 : 0};
+            if (round == 0) {
+                model_take_text(t.model, label.key, bytes_text(text));
+                model_take_label(t.model, &label);
+            } else {
+                right += (pupil_say(&t, text) > 0.5F) == yes;
+            }
+        }
+        assert_int_equal(pupil_go_on(&t, 150, 0), ST_OK);
+    }
+    assert_true(right > 190); // held out or not: what pays learns from all
+    assert_true(t.figures.held > 25);
+    assert_true(t.figures.accuracy < 0.75);
+    model_close(t.model);
+}
+
 static void it_learns_orders(void **state)
 {
-    struct fitting_options o = usual;
-    struct taught t;
+    struct fitting_options o = pupil_usual;
+    struct pupil t;
 
     (void)state;
     o.version_updates = 4;
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_SCORE), ST_OK);
+    assert_int_equal(pupil_begin(&t, &o, &pupil_alone, CAPNET_SCORE), ST_OK);
     for (int u = 0; u < 120; u++) {
         for (int i = 0; i < 4; i++) {
             order(&t, 7 * u + i, 11 * u + 3 * i + 1);
         }
         assert_int_equal(model_fit(t.model, (uint64_t)u), ST_OK);
     }
-    assert_true(say(&t, "You see a qqz key.") > say(&t, "The qqz rat bites!") + 1);
+    assert_true(pupil_say(&t, "You see a qqz key.") >
+                pupil_say(&t, "The qqz rat bites!") + 1);
     assert_true(t.figures.accuracy > 0.9);
     assert_true(isnan(t.figures.recall));
     model_close(t.model);
 }
 
-static void the_gate_opens_when_labels_classes_and_steps_suffice(void **state)
-{
-    struct fitting_options o = usual;
-    struct taught t;
-
-    (void)state;
-    o.gate_steps = 100;
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_RATE), ST_OK);
-    assert_int_equal(go_on(&t, 15, 4), ST_OK); // 60 labels
-    assert_int_equal(go_on(&t, 40, 0), ST_OK);
-    assert_true(t.figures.steps > 100 && t.figures.version > 0);
-    assert_false(t.figures.open);
-    assert_true(model_ramp(t.model) <= 0);
-    assert_int_equal(go_on(&t, 1, 4), ST_OK);
-    assert_int_equal(t.figures.labels, 64);
-    assert_int_equal(go_on(&t, 40, 0), ST_OK);
-    assert_true(t.figures.open);
-    model_close(t.model);
-
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_RATE), ST_OK);
-    for (int i = 0; i < 200; i++) { // 7 are helpful
-        rate(&t, 4 * i + 1, i < 7 ? 1.0F : 0.0F);
-    }
-    assert_int_equal(go_on(&t, 60, 0), ST_OK);
-    assert_false(t.figures.open);
-    rate(&t, 4 * 300, 1.0F);
-    assert_int_equal(go_on(&t, 60, 0), ST_OK);
-    assert_true(t.figures.open);
-    model_close(t.model);
-}
-
-static void the_ramp_rises_from_the_gates_opening_and_stays(void **state)
-{
-    struct taught t;
-    double last = 0;
-    int rises = 0;
-
-    (void)state;
-    assert_int_equal(begin(&t, &usual, &nobody, CAPNET_RATE), ST_OK);
-    for (int u = 0; u < 60; u++) {
-        assert_int_equal(go_on(&t, 1, u < 20 ? 4 : 0), ST_OK);
-        const double ramp = model_ramp(t.model);
-        assert_true(ramp >= last && ramp <= 1);
-        if (ramp > last) {
-            assert_float_equal(ramp - last, 0.2, 1e-6);
-            rises++;
-        }
-        last = ramp;
-    }
-    assert_int_equal(rises, 5);
-    assert_float_equal(last, 1, 0);
-    model_close(t.model);
-}
-
 static void versions_come_no_more_often_than_told(void **state)
 {
-    struct fitting_options o = usual;
+    struct fitting_options o = pupil_usual;
     uint64_t version = 0, changed = 0;
-    struct taught t;
+    struct pupil t;
 
     (void)state;
     o.version_updates = 7;
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_RATE), ST_OK);
-    float before = say(&t, "You see a qqz key.");
+    assert_int_equal(pupil_begin(&t, &o, &pupil_alone, CAPNET_RATE), ST_OK);
+    float before = pupil_say(&t, "You see a qqz key.");
     for (int u = 0; u < 70; u++) {
-        assert_int_equal(go_on(&t, 1, 4), ST_OK);
-        const float now = say(&t, "You see a qqz key.");
+        assert_int_equal(pupil_go_on(&t, 1, 4), ST_OK);
+        const float now = pupil_say(&t, "You see a qqz key.");
         if (t.figures.version != version) {
             assert_true(version == 0 || (uint64_t)u - changed >= 7);
             changed = (uint64_t)u;
@@ -245,23 +136,23 @@ static void versions_come_no_more_often_than_told(void **state)
 
 static void fitting_rests_when_nothing_gets_better_and_wakes_by_labels(void **state)
 {
-    struct taught t;
+    struct pupil t;
 
     (void)state;
-    assert_int_equal(begin(&t, &usual, &nobody, CAPNET_RATE), ST_OK);
-    assert_int_equal(go_on(&t, 50, 4), ST_OK);
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 50, 4), ST_OK);
     for (int u = 0; u < 20000 && !t.figures.resting; u++) {
-        assert_int_equal(go_on(&t, 1, 0), ST_OK);
+        assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
     }
     assert_true(t.figures.resting);
     const uint64_t steps = t.figures.steps;
-    assert_int_equal(go_on(&t, 20, 0), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 20, 0), ST_OK);
     assert_int_equal(t.figures.steps, steps);
-    rate(&t, 3000, 1.0F); // as the model thinks: one is too few to wake it
-    assert_int_equal(go_on(&t, 1, 0), ST_OK);
+    pupil_rate(&t, 3000, 1.0F); // as the model thinks: one is too few to wake it
+    assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
     assert_int_equal(t.figures.steps, steps);
-    rate(&t, 3004, 0.0F); // and this one it has wrong
-    assert_int_equal(go_on(&t, 1, 0), ST_OK);
+    pupil_rate(&t, 3004, 0.0F); // and this one it has wrong
+    assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
     assert_int_equal(t.figures.steps, steps + 4);
     model_close(t.model);
 }
@@ -273,13 +164,13 @@ static void a_captions_value_does_not_depend_on_its_company(void **state)
     struct hash128 key[TEXTS];
     struct fitting_scored scored[TEXTS];
     float together[TEXTS], alone, again[TEXTS];
-    struct taught t;
+    struct pupil t;
 
     (void)state;
-    assert_int_equal(begin(&t, &usual, &nobody, CAPNET_RATE), ST_OK);
-    assert_int_equal(go_on(&t, 50, 4), ST_OK);
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 50, 4), ST_OK);
     for (int i = 0; i < TEXTS; i++) {
-        caption_of(5 * i, words[i], sizeof(words[i]));
+        pupil_caption(5 * i, words[i], sizeof(words[i]));
         text[i] = i == 3 ? bytes_of("", 0) : bytes_text(words[i]);
         key[i] = hash_128(text[i]);
     }
@@ -299,20 +190,26 @@ static void a_captions_value_does_not_depend_on_its_company(void **state)
 /* One goes on, one is saved and loaded into a fresh one at each turn. */
 static void a_resumed_fit_goes_on_as_if_nothing_had_been(void **state)
 {
-    struct taught whole, part;
+    struct pupil whole, part;
 
     (void)state;
-    assert_int_equal(begin(&whole, &usual, &nobody, CAPNET_RATE), ST_OK);
-    assert_int_equal(begin(&part, &usual, &nobody, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_begin(&whole, &pupil_usual, &pupil_alone, CAPNET_RATE),
+                     ST_OK);
+    assert_int_equal(pupil_begin(&part, &pupil_usual, &pupil_alone, CAPNET_RATE),
+                     ST_OK);
     for (int turn = 0; turn < 12; turn++) {
-        assert_int_equal(go_on(&whole, 9, turn < 6 ? 3 : 0), ST_OK);
-        assert_int_equal(go_on(&part, 9, turn < 6 ? 3 : 0), ST_OK);
-        const struct taught before = part;
+        assert_int_equal(pupil_go_on(&whole, 9, turn < 6 ? 3 : 0), ST_OK);
+        assert_int_equal(pupil_go_on(&part, 9, turn < 6 ? 3 : 0), ST_OK);
+        // A label that came after the last fit, as in a round without samples.
+        pupil_rate(&whole, 5000 + turn, 0);
+        pupil_rate(&part, 5000 + turn, 0);
+        const struct pupil before = part;
         char *data;
         size_t len;
         model_save(part.model, &data, &len);
         model_close(part.model);
-        assert_int_equal(begin(&part, &usual, &nobody, CAPNET_RATE), ST_OK);
+        assert_int_equal(pupil_begin(&part, &pupil_usual, &pupil_alone, CAPNET_RATE),
+                         ST_OK);
         part.update = before.update;
         part.said = before.said;
         assert_int_equal(model_load(part.model, bytes_of(data, len)), ST_OK);
@@ -339,30 +236,32 @@ static enum status agree_over(void *ctx, double *v, int n)
     return ranks_agree(ctx, v, n);
 }
 
-static struct taught half[R];
+static struct pupil half[R];
 
 static void fit_on_rank(void *ctx, int rank)
 {
     (void)ctx;
-    CHECK(go_on(&half[rank], 40, 3) == ST_OK);
+    CHECK(pupil_go_on(&half[rank], 40, 3) == ST_OK);
 }
 
 static void two_ranks_fit_like_one(void **state)
 {
     struct ranks_twin *twin = ranks_twin_new(R);
-    struct taught alone;
+    struct pupil alone;
 
     (void)state;
-    assert_int_equal(begin(&alone, &usual, &nobody, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_begin(&alone, &pupil_usual, &pupil_alone, CAPNET_RATE),
+                     ST_OK);
     for (int i = 0; i < R; i++) {
         const struct reward_peers peers = {.index = i,
                                            .count = R,
                                            .sum = sum_over,
                                            .agree = agree_over,
                                            .ctx = ranks_twin_rank(twin, i)};
-        assert_int_equal(begin(&half[i], &usual, &peers, CAPNET_RATE), ST_OK);
+        assert_int_equal(pupil_begin(&half[i], &pupil_usual, &peers, CAPNET_RATE),
+                         ST_OK);
     }
-    assert_int_equal(go_on(&alone, 40, 3), ST_OK);
+    assert_int_equal(pupil_go_on(&alone, 40, 3), ST_OK);
     ranks_twin_run(twin, fit_on_rank, NULL);
     assert_int_equal(model_digest(half[0].model), model_digest(half[1].model));
     assert_int_equal(half[0].figures.steps, alone.figures.steps);
@@ -388,31 +287,31 @@ static void two_ranks_fit_like_one(void **state)
 
 static void a_gradient_that_is_no_number_is_said_and_nothing_moves(void **state)
 {
-    struct taught t;
+    struct pupil t;
 
     (void)state;
-    assert_int_equal(begin(&t, &usual, &nobody, CAPNET_RATE), ST_OK);
-    assert_int_equal(go_on(&t, 20, 4), ST_OK);
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 20, 4), ST_OK);
     struct params *w = capnet_params(t.model->fit.net);
     for (size_t i = 0; i < w->floats; i++) {
         w->weights[i] = NAN;
     }
     capnet_weights_changed(t.model->fit.net);
     harness_stderr_begin();
-    assert_int_equal(go_on(&t, 1, 0), ST_CORRUPT);
+    assert_int_equal(pupil_go_on(&t, 1, 0), ST_CORRUPT);
     assert_non_null(strstr(harness_stderr_end(), "REWARD-NAN"));
     model_close(t.model);
 }
 
 static void a_checkpoint_with_what_is_no_number_is_refused(void **state)
 {
-    struct taught t;
+    struct pupil t;
     char *data;
     size_t len;
 
     (void)state;
-    assert_int_equal(begin(&t, &usual, &nobody, CAPNET_RATE), ST_OK);
-    assert_int_equal(go_on(&t, 20, 4), ST_OK);
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 20, 4), ST_OK);
     t.model->fit.adam.second[5] = NAN;
     model_save(t.model, &data, &len);
     harness_stderr_begin();
@@ -423,7 +322,7 @@ static void a_checkpoint_with_what_is_no_number_is_refused(void **state)
     assert_int_equal(model_load(t.model, bytes_of(data, 5000)), ST_CORRUPT);
     assert_non_null(strstr(harness_stderr_end(), "REWARD-MODEL"));
     model_close(t.model);
-    assert_int_equal(begin(&t, &usual, &nobody, CAPNET_SCORE), ST_OK);
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_SCORE), ST_OK);
     harness_stderr_begin();
     assert_int_equal(model_load(t.model, bytes_of(data, len)), ST_VERSION);
     assert_non_null(strstr(harness_stderr_end(), "another shape"));
@@ -431,105 +330,12 @@ static void a_checkpoint_with_what_is_no_number_is_refused(void **state)
     model_close(t.model);
 }
 
-static void a_label_budget_below_the_gate_is_refused(void **state)
-{
-    struct fitting_options o = usual;
-    struct taught t;
-
-    (void)state;
-    o.label_budget = 63;
-    harness_stderr_begin();
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_RATE), ST_INVALID);
-    assert_non_null(strstr(harness_stderr_end(), "a label budget of 63"));
-    o.labels_come = true; // from another run's ledger
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_RATE), ST_OK);
-    model_close(t.model);
-}
-
-static void labels_of_one_class_are_said_once(void **state)
-{
-    struct fitting_options o = usual;
-    struct taught t;
-
-    (void)state;
-    o.label_budget = 100;
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_RATE), ST_OK);
-    harness_stderr_begin();
-    for (int i = 0; i < 100; i++) {
-        rate(&t, i, 0.0F);
-    }
-    assert_int_equal(go_on(&t, 40, 0), ST_OK);
-    const char *said = harness_stderr_end();
-    const char *line = strstr(said, "REWARD-GATE");
-    assert_non_null(line);
-    assert_non_null(strstr(line, "100 labels, of which 0 are helpful"));
-    assert_null(strstr(line + 1, "REWARD-GATE"));
-    assert_false(t.figures.open);
-    model_close(t.model);
-}
-
-static void without_a_gate_chance_pays_from_the_first_step(void **state)
-{
-    struct fitting_options o = usual;
-    struct taught t;
-
-    (void)state;
-    o.gate_labels = o.gate_class = o.gate_steps = o.ramp_updates = 0;
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_SCORE), ST_OK);
-    assert_true(t.figures.open && t.figures.version == 0);
-    assert_float_equal(model_ramp(t.model), 1, 0);
-    const float gold = say(&t, "You see a qqz key."),
-                rat = say(&t, "The qqz rat bites!");
-    assert_true(gold < rat || gold > rat);
-    assert_int_equal(go_on(&t, 3, 0), ST_OK); // no label comes
-    assert_float_equal(say(&t, "You see a qqz key."), gold, 0);
-    assert_float_equal(model_ramp(t.model), 1, 0);
-    model_close(t.model);
-    // one of the three is enough of a gate
-    o.gate_labels = 1;
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_SCORE), ST_OK);
-    assert_false(t.figures.open);
-    model_close(t.model);
-}
-
-static void the_reference_fits_in_bursts_as_labels_come(void **state)
-{
-    struct fitting_options o = usual;
-    struct taught t;
-
-    (void)state;
-    o.bursts = true;
-    o.version_updates = 1;
-    assert_int_equal(begin(&t, &o, &nobody, CAPNET_RATE), ST_OK);
-    for (int u = 0; u < 12; u++) {
-        const bool comes = u % 3 == 0;
-        assert_int_equal(go_on(&t, 1, comes ? 2 : 0), ST_OK);
-        assert_int_equal(t.figures.update_steps, comes ? FITTING_BURST : 0);
-    }
-    assert_int_equal(t.figures.steps, 4 * FITTING_BURST);
-    assert_false(t.figures.resting);
-    for (uint64_t n = t.figures.labels; n < FITTING_BURST_LABELS - 1; n++, t.said++) {
-        rate(&t, t.said, 0);
-    }
-    assert_int_equal(go_on(&t, 1, 0), ST_OK); // these came
-    assert_int_equal(t.figures.update_steps, FITTING_BURST);
-    assert_int_equal(go_on(&t, 1, 0), ST_OK);
-    assert_int_equal(t.figures.update_steps, 0);
-    assert_int_equal(go_on(&t, 1, 1), ST_OK);
-    assert_int_equal(t.figures.labels, FITTING_BURST_LABELS);
-    assert_int_equal(t.figures.update_steps, 1);
-    assert_int_equal(go_on(&t, 3, 0), ST_OK);
-    assert_int_equal(t.figures.update_steps, 1);
-    model_close(t.model);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_learns_to_tell_what_it_has_never_seen),
+        cmocka_unit_test(what_is_held_out_is_not_learnt_by_what_is_measured_with_it),
         cmocka_unit_test(it_learns_orders),
-        cmocka_unit_test(the_gate_opens_when_labels_classes_and_steps_suffice),
-        cmocka_unit_test(the_ramp_rises_from_the_gates_opening_and_stays),
         cmocka_unit_test(versions_come_no_more_often_than_told),
         cmocka_unit_test(fitting_rests_when_nothing_gets_better_and_wakes_by_labels),
         cmocka_unit_test(a_captions_value_does_not_depend_on_its_company),
@@ -537,10 +343,6 @@ int main(void)
         cmocka_unit_test(two_ranks_fit_like_one),
         cmocka_unit_test(a_gradient_that_is_no_number_is_said_and_nothing_moves),
         cmocka_unit_test(a_checkpoint_with_what_is_no_number_is_refused),
-        cmocka_unit_test(a_label_budget_below_the_gate_is_refused),
-        cmocka_unit_test(labels_of_one_class_are_said_once),
-        cmocka_unit_test(without_a_gate_chance_pays_from_the_first_step),
-        cmocka_unit_test(the_reference_fits_in_bursts_as_labels_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

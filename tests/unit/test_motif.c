@@ -10,6 +10,7 @@
 
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/base/rng.h"
 #include "common/base/stop.h"
 #include "common/base/text.h"
 #include "learner/reward/motif_fit.h"
@@ -166,6 +167,89 @@ static void the_same_labels_and_seed_give_the_same_model(void **state)
     assert_memory_equal(a.quantile, b.quantile, sizeof(a.quantile));
     assert_float_equal(a.mean, b.mean, 0);
     assert_float_equal(a.loss, b.loss, 0);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    double x, y;
+
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return (x > y) - (x < y);
+}
+
+/* Each caption of a label that is not held out, as often as it was asked about. */
+static void statistics_are_of_the_captions_that_were_trained_on(void **state)
+{
+    static double all[400];
+    struct motif_about a;
+    struct capnet *net;
+    double mean = 0, squares = 0;
+    size_t n = 0;
+
+    (void)state;
+    begin(0.2);
+    rate_many();
+    order("a silver key", "a wall", 0, 1);
+    order("a tin key", "a wall", 0, 1);
+    order("an iron key", "a wall", 0, 1);
+    assert_int_equal(fit(&a, &net), ST_OK);
+    for (uint32_t i = 0; i < labels_count(labels); i++) {
+        struct labels_item it;
+        labels_get(labels, i, &it);
+        for (int k = 0; k < it.captions && !it.held; k++) {
+            all[n++] = (double)*capnet_forward(net, &it.text[k], 1, NULL);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        mean += all[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        squares += (all[i] - mean) * (all[i] - mean);
+    }
+    qsort(all, n, sizeof(all[0]), by_number);
+    assert_float_equal(a.mean, mean, 1e-4);
+    assert_float_equal(a.sigma, sqrt(squares / (double)n), 1e-4);
+    for (size_t i = 0; i < MOTIF_QUANTILES; i++) {
+        const double z = (all[(n - 1) * i / 100] - mean) / a.sigma;
+        assert_float_equal(a.quantile[i], z, 1e-4);
+    }
+    capnet_free(net);
+}
+
+/* Who wins is tossed up: what is learnt by heart is ever more wrong elsewhere. */
+static void the_epoch_that_lost_least_of_what_is_held_out_is_kept(void **state)
+{
+    struct motif_about a;
+    struct capnet *net;
+    struct rng rng;
+    double loss = 0;
+    int items = 0;
+
+    (void)state;
+    rng_init(&rng, 6);
+    begin(0.3);
+    for (int i = 0; i < 200; i++) {
+        char text[2][9] = {"", ""};
+        for (int k = 0; k < 16; k++) {
+            text[k / 8][k % 8] = (char)('a' + (int)rng_below(&rng, 26));
+        }
+        order(text[0], text[1], 0, 1);
+    }
+    assert_int_equal(fit(&a, &net), ST_OK);
+    for (uint32_t i = 0; i < labels_count(labels); i++) {
+        struct labels_item it;
+        labels_get(labels, i, &it);
+        if (it.held) {
+            const float *s = capnet_forward(net, it.text, 2, NULL);
+            const double won = (double)(it.place[0] == 0 ? s[0] - s[1] : s[1] - s[0]);
+            loss += log1p(exp(-won));
+            items++;
+        }
+    }
+    assert_true(items > 30 && a.epochs < (uint64_t)options.epochs / 2);
+    assert_float_equal(a.loss, loss / items, 1e-4);
+    capnet_free(net);
 }
 
 static void expect_refused(const char *why)
@@ -493,6 +577,8 @@ int main(void)
         cmocka_unit_test(of_ratings_the_helpful_score_above_the_others),
         cmocka_unit_test(orders_are_followed_and_ties_are_even),
         cmocka_unit_test(the_same_labels_and_seed_give_the_same_model),
+        cmocka_unit_test(statistics_are_of_the_captions_that_were_trained_on),
+        cmocka_unit_test(the_epoch_that_lost_least_of_what_is_held_out_is_kept),
         cmocka_unit_test(labels_that_tell_nothing_apart_are_refused_with_the_reason),
         cmocka_unit_test(a_learning_rate_that_blows_up_is_told),
         cmocka_unit_test(a_stop_ends_a_fit),

@@ -5,7 +5,8 @@ curves out of them.
     study.py run LIST [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
     study.py table LIST [...] [--columns=depth_2,depth,experience,scout]   Markdown
     study.py judges LIST [...]              Markdown: what was asked, answered and paid
-    study.py models LIST [...]              Markdown: what fitting and scoring took
+    study.py models LIST [...]              Markdown: what fitting and scoring did and cost
+    study.py lags LIST [...]                Markdown: how late labels were, what came again
     study.py plot LIST --out=FILE.svg [--only=REGEX]
     study.py labels FILE --out=FILE.svg      what minos bench label-budget printed
 
@@ -59,10 +60,10 @@ SUMMARY = ("env_steps", "seconds", "sps", "episodes", "success_rate", "return_me
            "replay_window_lost_age", "replay_lost_age", "replay_lost_ess",
            "replay_rho_mean", "replay_kl", "replay_lag_p50", "replay_lag_p99",
            "replay_lag_histogram", "text_net", "fit_steps", "fit_steps_per_update",
-           "captions_scored_per_update", "scoring_ms_per_update", "fitting_ms_per_update",
-           "cpu_scoring_s", "cpu_fitting_s", "cpu_learner_s", "cpu_actors_s",
-           "cpu_judges_s", "cpu_other_s", "updates", "held_recall", "held_precision", "held_ece",
-           "fresh_agreement", "reward_version",
+           "captions_scored", "captions_scored_per_update", "cpu_scoring_s",
+           "cpu_fitting_s", "cpu_learner_s", "cpu_actors_s", "cpu_judges_s", "cpu_other_s",
+           "held_recall", "held_precision", "held_ece", "fresh_agreement", "fit_labels",
+           "fit_helpful", "verdicts_tie", "updates", "reward_model", "reward_version",
            "word_vectors")
 READY_SECONDS = 20
 
@@ -453,49 +454,61 @@ def cmd_judges(args):
     return 0
 
 
-def ms_per_update(summary, part):
-    """Rows from before the summary told it: from the updates that it tells otherwise."""
-    told = summary.get(part + "_ms_per_update")
-    if told is None and summary.get("fit_steps_per_update"):
-        updates = summary["fit_steps"] / summary["fit_steps_per_update"]
-        told = 1e3 * summary["cpu_" + part + "_s"] / updates
-    return told
-
-
-def cpu_share(summary):
-    """Of fitting and scoring in all CPU time; None where a row does not tell all."""
-    parts = [summary.get("cpu_" + who + "_s")
-             for who in ("learner", "actors", "judges", "other")]
-    if None in parts or sum(parts) <= 0:
-        return None
-    return (summary["cpu_scoring_s"] + summary["cpu_fitting_s"]) / sum(parts)
-
-
 def cmd_models(args):
-    """Means over seeds."""
-    print("| row | seeds | text net | gradient steps | distinct captions scored in an update "
-          "| scoring ms, fitting ms in an update | of all CPU | recall, precision, ECE held "
-          "out | agreement with fresh labels |")
+    """Means over seeds; the share is of the CPU time of all processes of the run."""
+    print("| row | text net | gradient steps | distinct captions scored an update, ms | "
+          "fitting an update, ms | fitting and scoring, of all CPU | held-out recall, "
+          "precision, ECE | agreement with fresh verdicts | ties |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row, results in grouped(args).items():
         def of(key):
             return column(results, "summary", key)
 
-        def each(function, *more):
-            values = (function(r["summary"], *more) for r in results)
-            return [v for v in values if v is not None]
-
-        if not of("text_net"):
+        texts = {r["summary"].get("text_net", "") for r in results} - {""}
+        updates = sum(of("updates"))
+        if not texts or updates == 0:
             continue
-        print(f"| {row} | {len(results)} | {', '.join(sorted(set(of('text_net'))))} "
-              f"| {mean(of('fit_steps'), '%.0f')} "
-              f"| {mean(of('captions_scored_per_update'), '%.0f')} "
-              f"| {mean(each(ms_per_update, 'scoring'), '%.2f')}, "
-              f"{mean(each(ms_per_update, 'fitting'), '%.2f')} "
-              f"| {mean([100 * v for v in each(cpu_share)], '%.1f %%')} "
-              f"| {mean(of('held_recall'), '%.2f')}, {mean(of('held_precision'), '%.2f')}, "
-              f"{mean(of('held_ece'), '%.3f')} "
-              f"| {mean(of('fresh_agreement'), '%.3f')} |")
+        cpu = sum(sum(of(f"cpu_{who}_s")) for who in ("learner", "actors", "judges", "other"))
+        spent = sum(of("cpu_scoring_s")) + sum(of("cpu_fitting_s"))
+        ties, orders = sum(of("verdicts_tie")), sum(of("verdicts_label"))
+        held = ", ".join(mean(of("held_" + key), form) for key, form in
+                         (("recall", "%.3f"), ("precision", "%.3f"), ("ece", "%.4f")))
+        print(f"| {row} | {', '.join(sorted(texts))} | {mean(of('fit_steps'), '%.0f')} "
+              f"| {mean(of('captions_scored_per_update'), '%.1f')}, "
+              f"{1e3 * sum(of('cpu_scoring_s')) / updates:.3f} "
+              f"| {1e3 * sum(of('cpu_fitting_s')) / updates:.3f} "
+              f"| {100 * spent / cpu if cpu else float('nan'):.1f} % "
+              f"| {held if of('held_recall') else ''} "
+              f"| {mean(of('fresh_agreement'), '%.3f')} "
+              f"| {'%.0f %%' % (100 * ties / (ties + orders)) if ties else ''} |")
+    return 0
+
+
+def cmd_lags(args):
+    """Means over seeds. Shares: of the windows of late labels, and of what was drawn."""
+    print("| row | seeds | success IQM (95 %) | labels/s | label delay, updates, p50, p99 "
+          "| label age, p50, p99 | model lag, p50, p99 | policy lag, p50, p99 "
+          "| replayed, of fresh | of windows lost to age | of draws lost to age, to ESS |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for row, results in grouped(args).items():
+        def of(key):
+            return column(results, "summary", key)
+
+        def pair(key):
+            return (mean(of(key + "_p50"), "%.0f") + ", " +
+                    mean(of(key + "_p99"), "%.0f"))
+
+        sampled = column(results, "sampled", "success_rate")
+        low, high = interval(sampled)
+        fresh = sum(of("env_steps"))
+        share = sum(of("replay_samples")) / fresh if fresh else 0
+        print(f"| {row} | {len(results)} | {iqm(sampled):.3f} ({low:.3f}–{high:.3f}) "
+              f"| {sum(of('labels')) / max(1e-9, sum(of('seconds'))):.1f} "
+              f"| {pair('label_delay')} | {pair('label_age')} | {pair('model_lag')} "
+              f"| {pair('policy_lag')} | {share:.3f} "
+              f"| {mean(of('replay_window_lost_age'), '%.3f')} "
+              f"| {mean(of('replay_lost_age'), '%.3f')}, "
+              f"{mean(of('replay_lost_ess'), '%.3f')} |")
     return 0
 
 
@@ -571,10 +584,14 @@ def cmd_labels(args):
     return 0
 
 
+COMMANDS = {"run": cmd_run, "table": cmd_table, "judges": cmd_judges, "models": cmd_models,
+            "lags": cmd_lags, "plot": cmd_plot, "labels": cmd_labels}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("run", "table", "judges", "models", "plot", "labels"))
+    parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("lists", nargs="+", metavar="LIST")
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--only", default="")
@@ -584,8 +601,7 @@ def main():
     parser.add_argument("--columns", default="")
     args = parser.parse_args()
     try:
-        return {"run": cmd_run, "table": cmd_table, "judges": cmd_judges,
-                "models": cmd_models, "plot": cmd_plot, "labels": cmd_labels}[args.command](args)
+        return COMMANDS[args.command](args)
     except KeyboardInterrupt:
         return 130
 

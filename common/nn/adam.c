@@ -1,7 +1,6 @@
 #include "common/nn/adam.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -27,11 +26,12 @@ void adam_release(struct adam *a)
     *a = (struct adam){0};
 }
 
-void adam_set_table(struct adam *a, size_t rows, size_t cols)
+void adam_set_table(struct adam *a, size_t rows, size_t cols, const bool *touched)
 {
     CHECK(a->met == NULL && cols % 16 == 0 && rows * cols <= a->floats);
     a->rows = rows;
     a->cols = cols;
+    a->touched = touched;
     a->met = mem_new(rows, sizeof *a->met);
 }
 
@@ -78,6 +78,9 @@ static size_t find_met(const struct adam *a, const float *g)
     size_t met = 0;
 
     for (size_t r = 0; r < a->rows; r++) {
+        if (a->touched != NULL && !a->touched[r]) {
+            continue;
+        }
         a->met[met] = (uint32_t)r;
         met += is_zeros(g + r * a->cols, a->cols) ? 0 : 1;
     }

@@ -3,6 +3,7 @@
 /* Adam (Kingma & Ba 2015) over one flat array, with the global norm of the gradient
  * clipped. Owner's thread. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@ struct adam {
     float *first, *second; // (floats) moments
     uint64_t steps;        // taken so far
     size_t rows, cols;     // of the table at the beginning; 0: none
+    const bool *touched;   // (rows) borrowed, or NULL
     uint32_t *met;         // (rows) scratch: rows that have a gradient
 };
 
@@ -22,8 +24,9 @@ void adam_release(struct adam *a);
 /* Says that the arrays begin with a table (rows,cols) of which a batch uses few rows,
  * cols a multiple of 16. A row whose gradient is all zeros then stands still in a step,
  * moments included ("lazy Adam"): it is neither read nor moved on by what it met long
- * ago. */
-void adam_set_table(struct adam *a, size_t rows, size_t cols);
+ * ago. touched (rows): NULL, or which rows may have a gradient at a step, borrowed: the
+ * others are then not looked at, which changes no bit. */
+void adam_set_table(struct adam *a, size_t rows, size_t cols, const bool *touched);
 
 /* One step. grads (floats) are sums over the n samples of all ranks, so the gradient is
  * grads / n, clipped to the length most_norm (0 = never). *norm = before clipping.

@@ -34,10 +34,14 @@ struct capnet {
     bool drops;                // dropout before the last layer
     struct layer layer[LAYERS_MAX];
     float *x, *dx; // (most, width)
-    // ngram, training: rows that texts named since the last spread have, and the room
-    // for their gradients and those of the layers
-    bool *named; // (NGRAM_ROWS)
-    float *part; // (params.floats)
+    // ngram, training: which rows have been touched since the gradients were zeroed, and
+    // the rows of each text of the last forward
+    bool *touched;  // (NGRAM_ROWS)
+    uint16_t *rows; // (most, NGRAM_MOST), without gaps
+    int *first;     // (most + 1) where a text's begin
+    // a batch that ranks share: what goes to each text, then the layers' gradients
+    int shared;  // texts of it
+    float *part; // (texts, width), (params.floats - table)
     // the last forward, for backward
     const struct bytes *texts;
     int N;
@@ -102,8 +106,9 @@ struct capnet *capnet_new(enum capnet_text text, enum capnet_head head, int most
     }
     alloc_layers(c);
     if (c->grams != NULL && train) {
-        c->named = mem_new(NGRAM_ROWS, sizeof *c->named);
-        c->part = mem_new(c->params.floats, sizeof *c->part);
+        c->touched = mem_new(NGRAM_ROWS, sizeof *c->touched);
+        c->rows = mem_new((size_t)most * NGRAM_MOST, sizeof *c->rows);
+        c->first = mem_new((size_t)most + 1, sizeof *c->first);
     }
     capnet_weights_changed(c);
     return c;
@@ -122,7 +127,9 @@ void capnet_free(struct capnet *c)
     textcnn_free(c->cnn);
     mem_free(c->x);
     mem_free(c->dx);
-    mem_free(c->named);
+    mem_free(c->touched);
+    mem_free(c->rows);
+    mem_free(c->first);
     mem_free(c->part);
     params_release(&c->params);
     mem_free(c);
@@ -133,11 +140,32 @@ struct params *capnet_params(struct capnet *c)
     return &c->params;
 }
 
-void capnet_table(const struct capnet *c, size_t *rows, size_t *cols)
+void capnet_table(const struct capnet *c, size_t *rows, size_t *cols,
+                  const bool **touched)
 {
     CHECK(c->grams == NULL || c->grams->w == c->params.weights); // declared first
     *rows = c->grams != NULL ? NGRAM_ROWS : 0;
     *cols = NGRAM_DIM;
+    *touched = c->touched;
+}
+
+/* Floats of the table at the beginning of weights and gradients. */
+static size_t table_floats(const struct capnet *c)
+{
+    return c->grams != NULL ? (size_t)NGRAM_ROWS * NGRAM_DIM : 0;
+}
+
+void capnet_zero_grads(struct capnet *c)
+{
+    const size_t table = table_floats(c);
+
+    for (size_t r = 0; c->grams != NULL && r < NGRAM_ROWS; r++) {
+        if (c->touched[r]) {
+            vec_put(c->grams->g + r * NGRAM_DIM, vec_zero());
+            c->touched[r] = false;
+        }
+    }
+    memset(c->params.grads + table, 0, (c->params.floats - table) * sizeof(float));
 }
 
 int capnet_outputs(const struct capnet *c)
@@ -255,7 +283,15 @@ static void forward_text(struct capnet *c, const struct bytes *text, int N)
         return;
     }
     for (int n = 0; n < N; n++) {
-        ngram_forward(c->x + (size_t)n * NGRAM_DIM, text[n], c->grams);
+        float *x = c->x + (size_t)n * NGRAM_DIM;
+        if (!c->train) {
+            ngram_forward(x, text[n], c->grams);
+            continue;
+        }
+        uint16_t *rows = c->rows + c->first[n];
+        const int count = ngram_rows(rows, text[n]);
+        ngram_forward_rows(x, rows, count, c->grams);
+        c->first[n + 1] = c->first[n] + count;
     }
 }
 
@@ -283,18 +319,8 @@ const float *capnet_forward(struct capnet *c, const struct bytes *text, int N,
     return last->y;
 }
 
-static void backward_text(struct capnet *c)
-{
-    if (c->cnn != NULL) {
-        textcnn_backward(c->cnn, c->dx, c->x);
-        return;
-    }
-    for (int n = 0; n < c->N; n++) {
-        ngram_backward(c->dx + (size_t)n * NGRAM_DIM, c->texts[n], c->grams);
-    }
-}
-
-void capnet_backward(struct capnet *c, const float *dout)
+/* All but the texts: leaves their gradient in c->dx. */
+static void backward_layers(struct capnet *c, const float *dout)
 {
     const float *dy = dout;
 
@@ -318,59 +344,90 @@ void capnet_backward(struct capnet *c, const float *dout)
         }
         dy = dx;
     }
-    backward_text(c);
 }
 
-void capnet_name_text(struct capnet *c, struct bytes text)
+static void backward_grams(struct capnet *c, const float *dx, const uint16_t *rows,
+                           int count)
 {
+    for (int i = 0; i < count; i++) {
+        c->touched[rows[i]] = true;
+    }
+    ngram_backward_rows(dx, rows, count, c->grams);
+}
+
+void capnet_backward(struct capnet *c, const float *dout)
+{
+    backward_layers(c, dout);
+    if (c->cnn != NULL) {
+        textcnn_backward(c->cnn, c->dx, c->x);
+        return;
+    }
+    for (int n = 0; n < c->N; n++) {
+        backward_grams(c, c->dx + (size_t)n * NGRAM_DIM, c->rows + c->first[n],
+                       c->first[n + 1] - c->first[n]);
+    }
+}
+
+/* ---- a batch that ranks share ---- */
+
+void capnet_share_open(struct capnet *c, int most)
+{
+    CHECK(c->train && c->part == NULL && most > 0);
+    if (c->grams != NULL) {
+        const size_t rest = c->params.floats - table_floats(c);
+        c->part = mem_new((size_t)most * NGRAM_DIM + rest, sizeof *c->part);
+    }
+}
+
+void capnet_share_begin(struct capnet *c, int texts)
+{
+    c->shared = texts;
+    if (c->grams != NULL) {
+        memset(c->part, 0, (size_t)texts * NGRAM_DIM * sizeof *c->part);
+    }
+    capnet_zero_grads(c);
+}
+
+void capnet_share_backward(struct capnet *c, const float *dout, const int *number)
+{
+    if (c->grams == NULL) {
+        capnet_backward(c, dout);
+        return;
+    }
+    backward_layers(c, dout);
+    for (int n = 0; n < c->N; n++) {
+        CHECK(number[n] >= 0 && number[n] < c->shared);
+        memcpy(c->part + (size_t)number[n] * NGRAM_DIM, c->dx + (size_t)n * NGRAM_DIM,
+               NGRAM_DIM * sizeof(float));
+    }
+}
+
+size_t capnet_share_part(struct capnet *c, float **part)
+{
+    const size_t table = table_floats(c), rest = c->params.floats - table;
+    const size_t texts = (size_t)c->shared * NGRAM_DIM;
+
+    if (c->grams == NULL) {
+        *part = c->params.grads;
+        return rest;
+    }
+    memcpy(c->part + texts, c->params.grads + table, rest * sizeof *c->part);
+    *part = c->part;
+    return texts + rest;
+}
+
+void capnet_share_end(struct capnet *c, const struct bytes *text)
+{
+    const size_t table = table_floats(c), rest = c->params.floats - table;
     uint16_t rows[NGRAM_MOST];
 
     if (c->grams == NULL) {
         return;
     }
-    const int n = ngram_rows(rows, text);
-    for (int i = 0; i < n; i++) {
-        c->named[rows[i]] = true;
+    for (int n = 0; n < c->shared; n++) {
+        backward_grams(c, c->part + (size_t)n * NGRAM_DIM, rows,
+                       ngram_rows(rows, text[n]));
     }
-}
-
-/* The rows that are named, then all that lies behind the table. */
-size_t capnet_collect_grads(struct capnet *c, float **part)
-{
-    const size_t table = (size_t)NGRAM_ROWS * NGRAM_DIM;
-    float *to = c->part;
-
-    CHECK(c->train);
-    if (c->grams == NULL) {
-        *part = c->params.grads;
-        return c->params.floats;
-    }
-    for (size_t r = 0; r < NGRAM_ROWS; r++) {
-        if (c->named[r]) {
-            vec_put(to, vec_get(c->grams->g + r * NGRAM_DIM));
-            to += NGRAM_DIM;
-        }
-    }
-    const size_t rest = c->params.floats - table;
-    memcpy(to, c->params.grads + table, rest * sizeof *to);
-    *part = c->part;
-    return (size_t)(to - c->part) + rest;
-}
-
-void capnet_spread_grads(struct capnet *c)
-{
-    const size_t table = (size_t)NGRAM_ROWS * NGRAM_DIM;
-    const float *from = c->part;
-
-    if (c->grams == NULL) {
-        return;
-    }
-    for (size_t r = 0; r < NGRAM_ROWS; r++) {
-        if (c->named[r]) {
-            vec_put(c->grams->g + r * NGRAM_DIM, vec_get(from));
-            from += NGRAM_DIM;
-        }
-    }
-    memcpy(c->params.grads + table, from, (c->params.floats - table) * sizeof *from);
-    memset(c->named, 0, NGRAM_ROWS * sizeof *c->named);
+    memcpy(c->params.grads + table, c->part + (size_t)c->shared * NGRAM_DIM,
+           rest * sizeof(float));
 }

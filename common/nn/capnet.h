@@ -31,8 +31,12 @@ void capnet_free(struct capnet *c); // NULL is fine
 /* The flat arrays of weights and gradients, for Adam, sums over ranks, checkpoints. */
 struct params *capnet_params(struct capnet *c);
 /* How many rows of how many floats at their beginning are the n-gram table, of which a
- * batch uses few: for adam_set_table(). cnn: 0. */
-void capnet_table(const struct capnet *c, size_t *rows, size_t *cols);
+ * batch uses few, and which of them (rows) may have a gradient that is not zeros: for
+ * adam_set_table(). cnn: 0 rows. */
+void capnet_table(const struct capnet *c, size_t *rows, size_t *cols,
+                  const bool **touched);
+/* As params_zero_grads() of capnet_params(), without the rows that nothing touched since. */
+void capnet_zero_grads(struct capnet *c);
 int capnet_outputs(const struct capnet *c);
 
 /* First values; the same stream gives the same weights. */
@@ -52,13 +56,22 @@ const float *capnet_forward(struct capnet *c, const struct bytes *text, int N,
 /* Of the last forward: adds into the gradients. dout (N, outputs). */
 void capnet_backward(struct capnet *c, const float *dout);
 
-/* For sums over ranks of a gradient that is mostly zeros: every rank names all texts of
- * the batch, the other ranks' too, then collects what they may have touched, sums it,
- * and spreads it again. *part (the returned number of floats) is laid out alike on all
- * ranks that named the same texts, in any order; good until spread, which also forgets
- * the names. cnn: *part is the whole gradient. */
-void capnet_name_text(struct capnet *c, struct bytes text);
-size_t capnet_collect_grads(struct capnet *c, float **part);
-void capnet_spread_grads(struct capnet *c);
+/* A batch that lies on several ranks. Its texts, of all ranks together, are numbered; each
+ * rank passes its own back, then what a text's grams are told is summed over ranks: 32
+ * floats for a text, not 32 for each of its grams. cnn: the whole gradient is summed.
+ *   capnet_share_open(c, most)                once; most: texts of such a batch
+ *   capnet_share_begin(c, texts)              gradients are zeros then
+ *   capnet_forward(), capnet_share_backward() of this rank's, in passes
+ *   capnet_share_part(c, &part)               to be summed in place
+ *   capnet_share_end(c, text)                 the gradients are there, alike on all ranks
+ */
+void capnet_share_open(struct capnet *c, int most);
+void capnet_share_begin(struct capnet *c, int texts);
+/* As capnet_backward(); the pass's text n is number[n] of the batch. */
+void capnet_share_backward(struct capnet *c, const float *dout, const int *number);
+/* Returns how many floats. */
+size_t capnet_share_part(struct capnet *c, float **part);
+/* text (texts): all of the batch, by number. */
+void capnet_share_end(struct capnet *c, const struct bytes *text);
 
 #endif

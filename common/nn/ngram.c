@@ -57,10 +57,9 @@ int ngram_rows(uint16_t rows[NGRAM_MOST], struct bytes text)
     return n;
 }
 
-void ngram_forward(float y[NGRAM_DIM], struct bytes text, const struct param *w)
+void ngram_forward_rows(float y[NGRAM_DIM], const uint16_t *rows, int n,
+                        const struct param *w)
 {
-    uint16_t rows[NGRAM_MOST];
-    const int n = ngram_rows(rows, text);
     struct vec32 sum = vec_zero();
     for (int i = 0; i < n; i++) {
         sum = vec_sum(sum, vec_get(w->w + (size_t)rows[i] * NGRAM_DIM));
@@ -69,13 +68,28 @@ void ngram_forward(float y[NGRAM_DIM], struct bytes text, const struct param *w)
     vec_put(y, vec_fma(vec_zero(), sum, scale));
 }
 
-void ngram_backward(const float dy[NGRAM_DIM], struct bytes text, const struct param *w)
+void ngram_backward_rows(const float dy[NGRAM_DIM], const uint16_t *rows, int n,
+                         const struct param *w)
 {
-    uint16_t rows[NGRAM_MOST];
-    const int n = ngram_rows(rows, text);
     const float scale = n > 0 ? 1.0f / sqrtf((float)n) : 0.0f;
     const struct vec32 d = vec_fma(vec_zero(), vec_get(dy), scale);
     for (int i = 0; i < n; i++) {
         vec_add(w->g + (size_t)rows[i] * NGRAM_DIM, d);
     }
+}
+
+void ngram_forward(float y[NGRAM_DIM], struct bytes text, const struct param *w)
+{
+    uint16_t rows[NGRAM_MOST];
+    const int n = ngram_rows(rows, text);
+
+    ngram_forward_rows(y, rows, n, w);
+}
+
+void ngram_backward(const float dy[NGRAM_DIM], struct bytes text, const struct param *w)
+{
+    uint16_t rows[NGRAM_MOST];
+    const int n = ngram_rows(rows, text);
+
+    ngram_backward_rows(dy, rows, n, w);
 }

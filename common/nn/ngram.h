@@ -26,5 +26,10 @@ void ngram_forward(float y[NGRAM_DIM], struct bytes text, const struct param *w)
 /* Adds into w->g. */
 void ngram_backward(const float dy[NGRAM_DIM], struct bytes text,
                     const struct param *w);
+/* The same of a text whose n rows are known. */
+void ngram_forward_rows(float y[NGRAM_DIM], const uint16_t *rows, int n,
+                        const struct param *w);
+void ngram_backward_rows(const float dy[NGRAM_DIM], const uint16_t *rows, int n,
+                         const struct param *w);
 
 #endif

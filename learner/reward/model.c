@@ -236,6 +236,14 @@ static enum status check_budget(const struct fitting_options *o, enum capnet_hea
     return ST_OK;
 }
 
+/* Texts of a minibatch, at most. */
+static int most_of_batch(const struct model *m)
+{
+    const int captions = m->head == CAPNET_SCORE ? ITEM_CAPTIONS_MAX : 1;
+
+    return (int)m->options.batch * captions;
+}
+
 static void alloc(struct model *m)
 {
     const size_t items =
@@ -244,7 +252,13 @@ static void alloc(struct model *m)
     m->probe = mem_new(MODEL_PROBES, sizeof(*m->probe));
     m->cache = mem_new(MODEL_CACHE, sizeof(*m->cache));
     m->number = mem_new(items, sizeof(*m->number));
+    m->begin = mem_new(items, sizeof(*m->begin));
+    if (m->peers.count > 1) {
+        m->all = mem_new((size_t)most_of_batch(m), sizeof(*m->all));
+        capnet_share_open(m->fit.net, most_of_batch(m));
+    }
     m->text = mem_new(MODEL_PASS, sizeof(*m->text));
+    m->slot = mem_new(MODEL_PASS, sizeof(*m->slot));
     m->p = mem_new(MODEL_PASS, sizeof(*m->p));
     m->dout = mem_new(MODEL_PASS * 2, sizeof(*m->dout));
     m->place = mem_new(MODEL_PASS, 1);
@@ -257,6 +271,7 @@ static void open_fitter(struct model *m, struct model_fitter *f, uint32_t draws)
     const struct fitting_options *o = &m->options;
     const enum capnet_text text =
         strcmp(o->text_net, "cnn") == 0 ? CAPNET_CNN : CAPNET_NGRAM;
+    const bool *touched;
     size_t rows, cols;
     struct rng rng;
 
@@ -265,8 +280,8 @@ static void open_fitter(struct model *m, struct model_fitter *f, uint32_t draws)
                               .seed = o->seed, .role = RNG_INIT, .index = INIT_INDEX});
     capnet_init_weights(f->net, &rng);
     adam_init(&f->adam, capnet_params(f->net)->floats);
-    capnet_table(f->net, &rows, &cols);
-    adam_set_table(&f->adam, rows, cols);
+    capnet_table(f->net, &rows, &cols, &touched);
+    adam_set_table(&f->adam, rows, cols, touched);
     rng_init_stream(&f->rng, &(struct rng_stream){
                                  .seed = o->seed, .role = RNG_LEARNER, .index = draws});
 }
@@ -307,8 +322,8 @@ void model_close(struct model *m)
     if (m == NULL) {
         return;
     }
-    void *all[] = {m->fresh, m->probe, m->cache, m->number, m->text,
-                   m->p,     m->dout,  m->place, m->first};
+    void *all[] = {m->fresh, m->probe, m->cache, m->number, m->begin, m->all,
+                   m->text,  m->slot,  m->p,     m->dout,   m->place, m->first};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         mem_free(all[i]);
     }

@@ -29,6 +29,7 @@ static int gather(struct model *m, int from, int to, int most, int *items)
         m->first[n] = rows;
         m->p[n] = it.p;
         for (int k = 0; k < it.captions; k++, rows++) {
+            m->slot[rows] = m->begin[from + n] + k;
             m->text[rows] = it.text[k];
             m->place[rows] = it.place[k];
         }
@@ -54,56 +55,76 @@ static bool sums_over_ranks(const struct model *m, const struct model_fitter *f)
 }
 
 /* This rank's part of a minibatch into m->number; returns how many. Every rank draws all,
- * so that the stream stays the same, and so that it knows which rows of the gradient are
- * not zeros on some rank. */
+ * so that the stream stays the same, and so that it knows the texts of all. */
 static int draw(struct model *m, struct model_fitter *f)
 {
+    const bool sums = sums_over_ranks(m, f);
     int mine = 0;
 
+    m->all_texts = 0;
     for (int64_t i = 0; i < m->options.batch; i++) {
         const uint32_t n = labels_draw(m->labels, &f->rng, f->all, m->options.balance);
         if (!f->shared || i % m->peers.count == m->peers.index) {
+            m->begin[mine] = m->all_texts;
             m->number[mine++] = n;
         }
-        if (sums_over_ranks(m, f)) {
+        if (sums) {
             struct labels_item it;
             labels_get(m->labels, n, &it);
             for (int k = 0; k < it.captions; k++) {
-                capnet_name_text(f->net, it.text[k]);
+                m->all[m->all_texts++] = it.text[k];
             }
         }
     }
     return mine;
 }
 
-static enum status sum_grads(struct model *m, struct model_fitter *f)
+/* The gradient of this rank's part of a minibatch. */
+static void pass_back(struct model *m, struct model_fitter *f, int mine,
+                      const uint64_t *drop)
 {
-    float *part;
-    const size_t floats = capnet_collect_grads(f->net, &part);
+    const bool sums = sums_over_ranks(m, f);
+    int items;
 
+    for (int at = 0; at < mine;) {
+        at = gather(m, at, mine, MODEL_PASS, &items);
+        const float *out = capnet_forward(f->net, m->text, m->first[items], drop);
+        (void)loss_of(m, out, items);
+        if (sums) {
+            capnet_share_backward(f->net, m->dout, m->slot);
+        } else {
+            capnet_backward(f->net, m->dout);
+        }
+    }
+}
+
+/* The gradient of a minibatch, over all ranks where they share it. */
+static enum status gradient(struct model *m, struct model_fitter *f)
+{
+    const bool sums = sums_over_ranks(m, f);
+    const uint64_t drop = rng_next(&f->rng);
+    const int mine = draw(m, f);
+    float *part;
+
+    if (!sums) {
+        capnet_zero_grads(f->net);
+        pass_back(m, f, mine, &drop);
+        return ST_OK;
+    }
+    capnet_share_begin(f->net, m->all_texts);
+    pass_back(m, f, mine, &drop);
+    const size_t floats = capnet_share_part(f->net, &part);
     TRY(m->peers.sum(m->peers.ctx, part, floats));
-    capnet_spread_grads(f->net);
+    capnet_share_end(f->net, m->all);
     return ST_OK;
 }
 
 static enum status step(struct model *m, struct model_fitter *f)
 {
-    struct params *w = capnet_params(f->net);
-    const uint64_t drop = rng_next(&f->rng);
-    const int mine = draw(m, f);
+    const struct params *w = capnet_params(f->net);
     double norm;
-    int items;
 
-    params_zero_grads(w);
-    for (int at = 0; at < mine;) {
-        at = gather(m, at, mine, MODEL_PASS, &items);
-        const float *out = capnet_forward(f->net, m->text, m->first[items], &drop);
-        (void)loss_of(m, out, items);
-        capnet_backward(f->net, m->dout);
-    }
-    if (sums_over_ranks(m, f)) {
-        TRY(sum_grads(m, f));
-    }
+    TRY(gradient(m, f));
     if (adam_step(&f->adam, w->weights, w->grads, (double)m->options.batch,
                   m->options.lr, grad_norm, &norm) != ST_OK) {
         LOG_ERROR(

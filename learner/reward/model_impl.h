@@ -64,7 +64,11 @@ struct model {
     struct model_said *cache; // (MODEL_CACHE)
     // a pass: rows of items one after the other
     uint32_t *number; // (batch or MODEL_MEASURED) items of this rank
+    int *begin; // (batch) of each: its first text's number in the batch of all ranks
+    struct bytes *all; // (batch, ITEM_CAPTIONS_MAX) texts of that batch; NULL: one rank
+    int all_texts;
     struct bytes *text;
+    int *slot;       // (MODEL_PASS) of each text: its number in that batch
     float *p, *dout; // (MODEL_PASS), (MODEL_PASS, outputs)
     uint8_t *place;
     int *first; // (MODEL_PASS + 1)

@@ -157,7 +157,7 @@ static enum status step(struct fit *f, uint32_t from, uint32_t to, double *loss)
     double norm;
     int taken;
 
-    params_zero_grads(w);
+    capnet_zero_grads(f->net);
     for (uint32_t at = from; at < to;) {
         at = fit_gather(f, f->item, at, to, &taken);
         const float *out = capnet_forward(f->net, f->text, f->first[taken], &drop);
@@ -268,6 +268,7 @@ static enum status run_epochs(struct fit *f)
 static void open_net(struct fit *f)
 {
     struct rng rng;
+    const bool *touched;
     size_t rows, cols;
 
     f->net = capnet_new(f->options.text, CAPNET_SCORE, FIT_ROWS, true);
@@ -276,8 +277,8 @@ static void open_net(struct fit *f)
                                                .index = 1}); // 0 is the policy
     capnet_init_weights(f->net, &rng);
     adam_init(&f->adam, capnet_params(f->net)->floats);
-    capnet_table(f->net, &rows, &cols);
-    adam_set_table(&f->adam, rows, cols);
+    capnet_table(f->net, &rows, &cols, &touched);
+    adam_set_table(&f->adam, rows, cols, touched);
     f->best = mem_new(capnet_params(f->net)->floats, sizeof(float));
     f->best_loss = (double)INFINITY;
 }

@@ -74,7 +74,7 @@ static void step(struct capnet *c, struct adam *a, const struct plan *p, int fro
         first[i] = 2 * i;
         place[2 * i % MOST] = 1;
     }
-    params_zero_grads(params);
+    capnet_zero_grads(c);
     const float *out = capnet_forward(c, texts + from, p->batch, &a->steps);
     if (p->head == CAPNET_RATE) {
         caploss_rate(dout, out, labels, NULL, p->batch);
@@ -93,15 +93,16 @@ static void measure(const struct plan *p, struct metrics_row *row)
     struct rng rng = {1};
     struct adam adam;
     double spent = 0, passes = 0;
+    const bool *touched;
     size_t rows, cols;
     const int N = p->batch > 0 ? p->batch : MOST;
     const double bytes = make_texts(p->full);
 
     capnet_init_weights(c, &rng);
     adam_init(&adam, capnet_params(c)->floats);
-    capnet_table(c, &rows, &cols);
+    capnet_table(c, &rows, &cols, &touched);
     if (!p->dense) {
-        adam_set_table(&adam, rows, cols);
+        adam_set_table(&adam, rows, cols, touched);
     }
     uint64_t start = clock_thread_cpu_ns();
     for (int i = 0; spent < seconds; i++) {

@@ -185,7 +185,7 @@ static void a_row_without_gradient_stands_still_in_a_table(void **state)
     (void)state;
     rng_init(&r, 4);
     adam_init(&a, N);
-    adam_set_table(&a, 6, 16);
+    adam_set_table(&a, 6, 16, NULL);
     draw(w, &r, 1);
     for (int i = 0; i < N; i++) {
         naive.w[i] = (double)w[i];
@@ -221,6 +221,43 @@ static void a_row_without_gradient_stands_still_in_a_table(void **state)
     adam_release(&a);
 }
 
+/* The rows that are said to be touched are more than those that have a gradient. */
+static void rows_that_are_not_touched_are_not_missed(void **state)
+{
+    enum { ROWS = 40, COLS = 16, FLOATS = ROWS * COLS + 5 };
+    static float w[2][FLOATS], g[FLOATS];
+    static bool touched[ROWS];
+    struct adam a[2];
+    struct rng r;
+    double norm[2];
+
+    (void)state;
+    rng_init(&r, 6);
+    for (int i = 0; i < 2; i++) {
+        adam_init(&a[i], FLOATS);
+        adam_set_table(&a[i], ROWS, COLS, i == 0 ? NULL : touched);
+    }
+    for (int t = 0; t < 20; t++) {
+        for (int i = 0; i < ROWS; i++) {
+            touched[i] = rng_float(&r) < 0.3F;
+        }
+        for (int i = 0; i < FLOATS; i++) {
+            const bool used =
+                i >= ROWS * COLS || (touched[i / COLS] && i / COLS % 5 != 0);
+            g[i] = used ? rng_float(&r) - 0.5F : 0;
+        }
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(adam_step(&a[i], w[i], g, 2, 0.01, 1, &norm[i]), ST_OK);
+        }
+        assert_memory_equal(w[0], w[1], sizeof(w[0]));
+        assert_memory_equal(a[0].first, a[1].first, sizeof(w[0]));
+        assert_memory_equal(a[0].second, a[1].second, sizeof(w[0]));
+        assert_memory_equal(&norm[0], &norm[1], sizeof(norm[0]));
+    }
+    adam_release(&a[0]);
+    adam_release(&a[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +269,7 @@ int main(void)
         cmocka_unit_test(moments_are_weighted_averages_of_all_that_came),
         cmocka_unit_test(the_scale_never_falls_below_a_hundredth),
         cmocka_unit_test(moments_stand_still_without_samples_or_when_off),
+        cmocka_unit_test(rows_that_are_not_touched_are_not_missed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,10 +193,35 @@ static void passes_take_no_memory(void **state)
     }
 }
 
+/* Texts 0 and 2 lie on the one, 1 and 3 on the other. */
+static void pass_half(struct capnet *c, int half, const float *dout)
+{
+    const struct bytes mine[2] = {texts[half], texts[2 + half]};
+    const float d[2] = {dout[half], dout[2 + half]};
+
+    capnet_share_begin(c, TEXTS);
+    for (int n = 0; n < 2; n++) { // each in a pass of its own
+        const int number = 2 * n + half;
+        capnet_forward(c, &mine[n], 1, NULL);
+        capnet_share_backward(c, &d[n], &number);
+    }
+}
+
+static void assert_grads_near(const struct params *is, const struct params *want)
+{
+    for (size_t f = 0; f < want->floats; f++) {
+        if (!(fabsf(is->grads[f] - want->grads[f]) <=
+              1e-5F * (1 + fabsf(want->grads[f])))) {
+            fail_msg("gradient %zu is %g, not %g", f, (double)is->grads[f],
+                     (double)want->grads[f]);
+        }
+    }
+}
+
 /* Two nets stand for two ranks with half a batch each; a third has it all. */
 static void parts_of_two_ranks_add_up_to_the_gradient_of_one(void **state)
 {
-    const float dout[TEXTS] = {1, -2, 0.5F, 3};
+    const float dout[2][TEXTS] = {{1, -2, 0.5F, 3}, {0.2F, 1, -1, 0}};
     (void)state;
     for (int k = 0; k < KIND_COUNT; k++) {
         struct capnet *net[3];
@@ -206,39 +231,67 @@ static void parts_of_two_ranks_add_up_to_the_gradient_of_one(void **state)
             net[i] = network(KINDS[k], CAPNET_SCORE);
         }
         struct params *whole = capnet_params(net[2]);
-        for (int round = 0; round < 2; round++) { // the names are forgotten between
-            capnet_forward(net[2], texts + round, TEXTS - 2 * round, NULL);
-            params_zero_grads(whole);
-            capnet_backward(net[2], dout);
+        for (int i = 0; i < 2; i++) {
+            capnet_share_open(net[i], TEXTS);
+        }
+        for (int round = 0; round < 2; round++) { // nothing is left of the one before
+            capnet_zero_grads(net[2]);
+            capnet_forward(net[2], texts, TEXTS, NULL);
+            capnet_backward(net[2], dout[round]);
             for (int i = 0; i < 2; i++) {
-                params_zero_grads(capnet_params(net[i]));
-                capnet_forward(net[i], texts + round + i * (2 - round), 2 - round,
-                               NULL);
-                capnet_backward(net[i], dout + i * (2 - round));
-                for (int n = round; n < TEXTS - round; n++) {
-                    capnet_name_text(net[i], texts[i == 0 ? n : TEXTS - 1 - n]);
-                }
-                floats[i] = capnet_collect_grads(net[i], &part[i]);
+                pass_half(net[i], i, dout[round]);
+                floats[i] = capnet_share_part(net[i], &part[i]);
             }
             assert_int_equal(floats[0], floats[1]);
             assert_true(KINDS[k] == CAPNET_CNN || floats[0] < whole->floats / 20);
             for (size_t f = 0; f < floats[0]; f++) {
                 part[0][f] += part[1][f];
             }
-            capnet_spread_grads(net[0]);
-            capnet_spread_grads(net[1]);
-            const float *sum = capnet_params(net[0])->grads;
-            for (size_t f = 0; f < whole->floats; f++) {
-                if (!(fabsf(sum[f] - whole->grads[f]) <=
-                      1e-5F * (1 + fabsf(whole->grads[f])))) {
-                    fail_msg("gradient %zu is %g, not %g", f, (double)sum[f],
-                             (double)whole->grads[f]);
-                }
+            memcpy(part[1], part[0], floats[0] * sizeof(float));
+            for (int i = 0; i < 2; i++) {
+                capnet_share_end(net[i], texts);
             }
+            assert_memory_equal(capnet_params(net[0])->grads,
+                                capnet_params(net[1])->grads,
+                                whole->floats * sizeof(float));
+            assert_grads_near(capnet_params(net[0]), whole);
         }
         for (int i = 0; i < 3; i++) {
             capnet_free(net[i]);
         }
+    }
+}
+
+/* Zeroing looks at the rows that were touched alone: those of several backwards, and of
+ * what other ranks brought. */
+static void zeroed_gradients_are_all_zeros(void **state)
+{
+    const float dout[TEXTS] = {1, -2, 0.5F, 3};
+    (void)state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        struct capnet *c = network(KINDS[k], CAPNET_SCORE);
+        const struct params *p = capnet_params(c);
+        const bool *touched;
+        size_t rows, cols;
+        float *part;
+        capnet_table(c, &rows, &cols, &touched);
+        capnet_share_open(c, TEXTS);
+        pass_half(c, 0, dout);
+        (void)capnet_share_part(c, &part);
+        capnet_share_end(c, texts);
+        capnet_forward(c, &texts[3], 1, NULL);
+        capnet_backward(c, dout);
+        for (size_t i = 0; i < rows * cols; i++) {
+            assert_true(p->grads[i] == 0.0F || touched[i / cols]);
+        }
+        capnet_zero_grads(c);
+        for (size_t i = 0; i < p->floats; i++) {
+            assert_true(p->grads[i] == 0.0F);
+        }
+        for (size_t i = 0; i < rows; i++) {
+            assert_false(touched[i]);
+        }
+        capnet_free(c);
     }
 }
 
@@ -252,6 +305,7 @@ int main(void)
         cmocka_unit_test(nan_in_any_weight_that_is_used_comes_out),
         cmocka_unit_test(dropout_hangs_on_its_seed_and_the_text_alone),
         cmocka_unit_test(parts_of_two_ranks_add_up_to_the_gradient_of_one),
+        cmocka_unit_test(zeroed_gradients_are_all_zeros),
         cmocka_unit_test(passes_take_no_memory),
     };
     texts[0] = bytes_text("You unlock the door with the brass key.");

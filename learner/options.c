@@ -118,7 +118,7 @@ struct option learner_option_table[] = {
     ROW(reward_model_lr, "reward-model-lr", OPT_FLOAT, "0", 0, 1,
         "its learning rate; 0 = by text net, 0.003 for ngram and 0.001 for cnn"),
     ROW(fit_steps, "fit-steps", OPT_INT, "1", 1, 10000,
-        "its gradient steps in an update, while there is something to learn"),
+        "its gradient steps for each update, while there is something to learn"),
     OPT_ONE_OF(struct learner_options, fit_schedule, "fit-schedule", "budget",
                "budget|oni",
                "when: so many in each update, or 32 in one that brings labels and from "

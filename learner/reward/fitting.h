@@ -16,7 +16,7 @@ enum { FITTING_BURST = 32, FITTING_BURST_LABELS = 25000 };
 struct fitting_options {
     const char *text_net;    // "ngram", "cnn"
     double lr;               // of Adam
-    int64_t steps, batch;    // gradient steps in an update, labels in each
+    int64_t steps, batch;    // gradient steps for an update, labels in each
     int64_t version_updates; // at least so many updates between two versions
     int64_t gate_labels, gate_class, gate_steps, ramp_updates;
     double held_out; // share of the labels

@@ -16,6 +16,9 @@
  * in what is paid rises from 0 to 1 within ramp_updates updates. It never closes again. With
  * all three 0 it is open from the start, when nothing is fitted yet: chance pays.
  *
+ * The steps of MODEL_TOGETHER updates are taken together, of fewer where versions may come
+ * closer: the first step finds the networks out of the caches.
+ *
  * Fitting rests when the held-out loss of MODEL_PATIENCE versions in a row was no better
  * than the best (where nothing is held out: the loss of the newest labels), and goes on
  * when labels have come: a 64th of what there is, or a 256th that the model has wrong, or
@@ -27,6 +30,7 @@
 
 enum {
     MODEL_PATIENCE = 8,
+    MODEL_TOGETHER = 8,     // updates whose gradient steps are taken in one of them
     MODEL_PROBES = 1024,    // captions whose drift is measured: the first with labels
     MODEL_PROBE_EVERY = 8,  // versions
     MODEL_HELD_LEAST = 16,  // labels held out, for a loss of them

@@ -146,7 +146,17 @@ static bool has_witness(const struct model *m)
            labels_to_train(m->labels) >= MODEL_LABELS_LEAST;
 }
 
-/* Gradient steps of this update; `came`: labels of it. */
+/* Steps of several updates are taken together: the first of them finds nothing of its
+ * networks in the cache, and takes twice as long as those after it. Not of more than one
+ * version; and the reference's schedule is what it is. */
+static int64_t together(const struct model *m)
+{
+    const int64_t apart = m->options.version_updates;
+
+    return m->options.bursts ? 1 : apart < MODEL_TOGETHER ? apart : MODEL_TOGETHER;
+}
+
+/* Gradient steps of this fit; `came`: labels since the last. */
 static int64_t steps_due(const struct model *m, uint32_t came)
 {
     const uint32_t labels = labels_count(m->labels);
@@ -154,17 +164,22 @@ static int64_t steps_due(const struct model *m, uint32_t came)
     if (m->options.bursts) {
         return labels >= FITTING_BURST_LABELS ? 1 : (came > 0 ? FITTING_BURST : 0);
     }
-    return !m->s.resting && labels >= MODEL_LABELS_LEAST ? m->options.steps : 0;
+    return !m->s.resting && labels >= MODEL_LABELS_LEAST
+               ? m->options.steps * together(m)
+               : 0;
 }
 
+/* The one network, then the other, for the cache's sake: neither hears of the other. */
 static enum status steps(struct model *m, int64_t count)
 {
+    const bool witness = has_witness(m) && m->peers.index == 0;
+
     for (int64_t i = 0; i < count; i++) {
         TRY(step(m, &m->fit));
-        if (has_witness(m) && m->peers.index == 0) {
-            TRY(step(m, &m->witness));
-        }
         m->s.steps++;
+    }
+    for (int64_t i = 0; witness && i < count; i++) {
+        TRY(step(m, &m->witness));
     }
     return ST_OK;
 }
@@ -233,7 +248,7 @@ static enum status measure(struct model *m, struct capnet *net, int count,
                               : ST_OK;
 }
 
-/* What judges said since the last update, against the version that pays. */
+/* What judges said since the last fit, against the version that pays. */
 static enum status measure_fresh(struct model *m)
 {
     struct measured s;
@@ -389,6 +404,10 @@ enum status model_fit_steps(struct model *m, uint64_t update)
     const uint64_t before = m->s.steps;
     const uint32_t came = m->fresh_count;
 
+    m->figures->update_steps = 0;
+    if (update % (uint64_t)together(m) != 0) {
+        return ST_OK;
+    }
     TRY(measure_fresh(m));
     wake(m);
     TRY(steps(m, steps_due(m, came)));

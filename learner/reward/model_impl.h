@@ -10,7 +10,7 @@
 enum {
     MODEL_PASS = 256,    // rows of a pass that fits or measures
     MODEL_SAY_PASS = 16, // of one that pays: always as many, filled up with empty texts
-    MODEL_FRESH = 256,   // labels of an update that are compared with the model
+    MODEL_FRESH = 256,   // labels between two of those that are compared with the model
     MODEL_MEASURED = 1024,
     MODEL_CACHE = 1 << 16, // captions whose score is kept
     MODEL_BINS = 10
@@ -57,7 +57,7 @@ struct model {
     struct model_fitter fit, witness;
     struct capnet *paid;
     struct labels *labels;
-    uint32_t *fresh; // (MODEL_FRESH) labels that came since the last update
+    uint32_t *fresh; // (MODEL_FRESH) labels that came since the last fit
     uint32_t fresh_count;
     uint32_t probes;          // of probe, filled
     float *probe;             // (MODEL_PROBES) what they were paid

@@ -149,12 +149,39 @@ static void fitting_rests_when_nothing_gets_better_and_wakes_by_labels(void **st
     assert_int_equal(pupil_go_on(&t, 20, 0), ST_OK);
     assert_int_equal(t.figures.steps, steps);
     pupil_rate(&t, 3000, 1.0F); // as the model thinks: one is too few to wake it
-    assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 4, 0), ST_OK);
     assert_int_equal(t.figures.steps, steps);
     pupil_rate(&t, 3004, 0.0F); // and this one it has wrong
-    assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
-    assert_int_equal(t.figures.steps, steps + 4);
+    assert_int_equal(pupil_go_on(&t, 4, 0), ST_OK);
+    assert_int_equal(t.figures.steps, steps + 4 * 4);
     model_close(t.model);
+}
+
+static void steps_of_eight_updates_are_taken_together(void **state)
+{
+    static const struct {
+        int64_t version_updates;
+        uint64_t each;
+    } want[] = {{16, 8}, {8, 8}, {3, 3}, {1, 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+        struct fitting_options o = pupil_usual;
+        struct pupil t;
+        uint64_t steps = 0;
+
+        o.version_updates = want[i].version_updates;
+        o.gate_steps = 1000; // no version, and so no rest
+        assert_int_equal(pupil_begin(&t, &o, &pupil_alone, CAPNET_RATE), ST_OK);
+        assert_int_equal(pupil_go_on(&t, 24, 4), ST_OK);
+        for (uint64_t u = 24; u < 48; u++) {
+            const uint64_t due = u % want[i].each == 0 ? 4 * want[i].each : 0;
+            steps = t.figures.steps;
+            assert_int_equal(pupil_go_on(&t, 1, 1), ST_OK);
+            assert_int_equal(t.figures.steps - steps, due);
+            assert_int_equal(t.figures.update_steps, due);
+        }
+        model_close(t.model);
+    }
 }
 
 static void a_captions_value_does_not_depend_on_its_company(void **state)
@@ -338,6 +365,7 @@ int main(void)
         cmocka_unit_test(it_learns_orders),
         cmocka_unit_test(versions_come_no_more_often_than_told),
         cmocka_unit_test(fitting_rests_when_nothing_gets_better_and_wakes_by_labels),
+        cmocka_unit_test(steps_of_eight_updates_are_taken_together),
         cmocka_unit_test(a_captions_value_does_not_depend_on_its_company),
         cmocka_unit_test(a_resumed_fit_goes_on_as_if_nothing_had_been),
         cmocka_unit_test(two_ranks_fit_like_one),

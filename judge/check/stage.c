@@ -109,6 +109,9 @@ void stage_welcome(struct stage *s)
 
     stage_put(s, codec_encode_judge_welcome(s->codec, &h, &w));
     s->joined = true;
+    for (int i = 0; i < s->count; i++) {
+        s->asked[i].welcomes += s->asked[i].times > s->asked[i].verdicts;
+    }
 }
 
 void stage_refuse(struct stage *s, bool final)

@@ -16,12 +16,14 @@ enum {
     STAGE_EXTRA_MS = 5000   // what a lease is longer than the judge's deadline
 };
 
-/* A question and what came of it. */
+/* A question and what came of it. After a welcome a judge says again what was not
+ * acknowledged: an answer that crosses a welcome may rightly come twice. */
 struct asked {
     struct msg_question question; // captions: as stage_book() says
     uint64_t asked_ns, answered_ns;
     int times, verdicts;
     bool prompt;                // acknowledged as soon as it was answered
+    int welcomes;               // that came while an answer may have been on its way
     bool changed;               // a later verdict differs from the first
     struct msg_verdict verdict; // the first; raw is empty
 };

@@ -37,7 +37,7 @@ static int tear_down(void **state)
     pid_t pid;
 
     (void)state;
-    for (int i = 0; i < 100 && runner_count("", run_flag, &pid) > 0; i++) {
+    for (int i = 0; i < 500 && runner_count("", run_flag, &pid) > 0; i++) {
         kill(pid, SIGKILL);
         clock_sleep_ms(20);
     }
@@ -68,7 +68,7 @@ static void wait_for(const char *key, double least, double most)
 {
     struct wanted w = {key, least, most};
 
-    if (!runner_wait_for(is_reached, &w, 60000)) {
+    if (!runner_wait_for(is_reached, &w, RUNNER_PATIENCE_MS)) {
         fail_msg("%s is %g, not %g to %g: %s", key, number_in("progress.json", key),
                  least, most, runner_output(dir));
     }
@@ -80,24 +80,27 @@ static pid_t attach_slow_judge(void)
                         "--sim-latency=2.5", "--id=7", NULL);
 }
 
-/* With four questions in the judge's hands: its last four answers have just come. */
+/* With four questions in the judge's hands: its last four answers have just come. (More
+ * may have, where this machine stood still meanwhile.) */
 static void judges_come_and_go(void)
 {
     pid_t pid = attach_slow_judge();
     wait_for("judges", 1, 1);
-    wait_for("labels", 4, 4);
+    wait_for("labels", 4, CAPTIONS);
     assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(runner_wait(pid, 5000), 128 + SIGKILL);
+    assert_int_equal(runner_wait(pid, RUNNER_PATIENCE_MS), 128 + SIGKILL);
     wait_for("judges", 0, 0); // found out by its silence
+    const double first = number_in("progress.json", "labels");
     pid = attach_slow_judge();
     wait_for("judges", 1, 1);
-    wait_for("labels", 8, 8);
+    wait_for("labels", first < CAPTIONS ? first + 4 : CAPTIONS, CAPTIONS);
     assert_int_equal(kill(pid, SIGTERM), 0);
-    assert_int_equal(runner_wait(pid, 10000), 0); // a goodbye
+    assert_int_equal(runner_wait(pid, RUNNER_PATIENCE_MS), 0); // a goodbye
     wait_for("judges", 0, 0);
-    const double steps = number_in("progress.json", "env_steps");
+    const double steps = number_in("progress.json", "env_steps"),
+                 labels = number_in("progress.json", "labels");
     wait_for("env_steps", steps + 2000, 1e12); // training goes on without any
-    assert_true(number_in("progress.json", "labels") == 8);
+    assert_true(number_in("progress.json", "labels") == labels);
 }
 
 static void the_rest_is_judged_in_python(void)
@@ -115,22 +118,22 @@ static void the_rest_is_judged_in_python(void)
     const pid_t pid = runner_start(judges, python, run_flag, NULL);
     wait_for("labels", CAPTIONS, CAPTIONS);
     assert_int_equal(kill(pid, SIGTERM), 0);
-    assert_int_equal(runner_wait(pid, 10000), 0);
+    assert_int_equal(runner_wait(pid, RUNNER_PATIENCE_MS), 0);
     wait_for("judges", 0, 0);
 }
 
 static void judges_attach_to_a_running_training_and_leave_it(void **state)
 {
     (void)state;
-    const pid_t pid =
-        runner_start(dir, minos, "train", run_flag, port_flag, "--env=bandit",
-                     "--judge=none", "--consistency-share=0", "--seconds=250", NULL);
+    const pid_t pid = runner_start(dir, minos, "train", run_flag, port_flag,
+                                   "--env=bandit", "--judge=none",
+                                   "--consistency-share=0", "--steps=2000000000", NULL);
     wait_for("env_steps", 5000, 1e12);
     wait_for("judges", 0, 0);
     judges_come_and_go();
     the_rest_is_judged_in_python();
     assert_int_equal(runner_run(judges, minos, "stop", run_flag, NULL), 0);
-    if (runner_wait(pid, 60000) != 0) {
+    if (runner_wait(pid, RUNNER_PATIENCE_MS) != 0) {
         fail_msg("the run did not end well: %s", runner_output(dir));
     }
     assert_true(number_in("summary.json", "labels") == CAPTIONS);

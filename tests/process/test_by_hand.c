@@ -32,7 +32,7 @@ static int tear_down(void **state)
     pid_t pid;
 
     (void)state;
-    for (int i = 0; i < 100 && runner_count("", run_flag, &pid) > 0; i++) {
+    for (int i = 0; i < 500 && runner_count("", run_flag, &pid) > 0; i++) {
         kill(pid, SIGKILL);
         clock_sleep_ms(20);
     }
@@ -85,18 +85,18 @@ static int interrupt(const char *script, int times)
         execlp("sh", "sh", path, run, "1", "2", NULL);
         _exit(127);
     }
-    const bool begun = runner_wait_for(has_begun, NULL, 30000);
+    const bool begun = runner_wait_for(has_begun, NULL, RUNNER_PATIENCE_MS);
     for (int i = 0; begun && i < times; i++) {
         assert_int_equal(write(terminal, "\003", 1), 1);
         clock_sleep_ms(500);
     }
-    if (!begun || !runner_wait_for(has_ended, &pid, 15000)) {
+    if (!begun || !runner_wait_for(has_ended, &pid, RUNNER_PATIENCE_MS)) {
         kill(pid, SIGKILL);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     close(terminal);
     assert_true(begun);
-    assert_true(runner_wait_for(nothing_runs, NULL, 5000));
+    assert_true(runner_wait_for(nothing_runs, NULL, RUNNER_PATIENCE_MS));
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -181,16 +181,16 @@ static void two_actors_of_one_number_never_pass_for_each_other(void **state)
                                        port, "--env=bandit", NULL);
     assert_true(runner_wait_file(run, "address", 1));
     const pid_t first = start_actor("--id=3", "first");
-    assert_true(runner_wait_for(first_plays, NULL, 10000));
+    assert_true(runner_wait_for(first_plays, NULL, RUNNER_PATIENCE_MS));
     const pid_t second = start_actor("--id=3", "second");
-    assert_true(runner_wait_for(second_waits, NULL, 10000));
+    assert_true(runner_wait_for(second_waits, NULL, RUNNER_PATIENCE_MS));
     kill(first, SIGKILL);
-    runner_wait(first, 2000);
+    runner_wait(first, RUNNER_PATIENCE_MS);
     // Not the first one's work and name, but its number and a new incarnation.
-    assert_true(runner_wait_for(second_plays, NULL, 10000));
+    assert_true(runner_wait_for(second_plays, NULL, RUNNER_PATIENCE_MS));
     kill(learner, SIGUSR1);
-    assert_int_equal(runner_wait(learner, 10000), 0);
-    assert_int_equal(runner_wait(second, 10000), 0);
+    assert_int_equal(runner_wait(learner, RUNNER_PATIENCE_MS), 0);
+    assert_int_equal(runner_wait(second, RUNNER_PATIENCE_MS), 0);
     audit_balances();
 }
 

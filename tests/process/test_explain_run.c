@@ -1,5 +1,6 @@
 /* minos explain beside a run and after it. */
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,18 @@ static bool was_paid(void *arg)
            strstr(runner_output(dir), "was paid once") != NULL;
 }
 
+static bool has_labels(void *arg)
+{
+    (void)arg;
+    return runner_json_number(run, "progress.json", "labels") >= 30;
+}
+
+static bool has_steps(void *least)
+{
+    return runner_json_number(run, "progress.json", "env_steps") >=
+           *(const double *)least;
+}
+
 /* Of two ranks, while they train. */
 static void it_reads_beside_the_learner(void **state)
 {
@@ -41,11 +54,16 @@ static void it_reads_beside_the_learner(void **state)
     (void)state;
     text_format(apart, sizeof(apart), "%s", harness_make_dir()); // its own output
     const pid_t pid = runner_start(apart, minos, "train", run_flag, "--env=crypt-vault",
-                                   "--reward=retrieval", "--steps=20000", "--ranks=2",
-                                   "--actors=2", "--envs=16", NULL);
-    assert_true(runner_wait_for(was_paid, NULL, 50000));
+                                   "--reward=retrieval", "--steps=2000000000",
+                                   "--ranks=2", "--actors=2", "--envs=16", NULL);
+    assert_true(runner_wait_for(was_paid, NULL, RUNNER_PATIENCE_MS));
     expect_said("by retrieval; verdicts up to");
-    assert_int_equal(runner_wait(pid, 60000), 0);
+    // What has a label now is paid for in the steps to come.
+    assert_true(runner_wait_for(has_labels, NULL, RUNNER_PATIENCE_MS));
+    double steps = runner_json_number(run, "progress.json", "env_steps") + 15000;
+    assert_true(runner_wait_for(has_steps, &steps, RUNNER_PATIENCE_MS));
+    kill(pid, SIGINT);
+    assert_int_equal(runner_wait(pid, RUNNER_PATIENCE_MS), 0);
     harness_remove_dir(apart);
 }
 

@@ -76,7 +76,7 @@ static int tear_down(void **state)
     pid_t pid;
 
     (void)state;
-    for (int i = 0; i < 100 && runner_count("", run, &pid) > 0; i++) {
+    for (int i = 0; i < 500 && runner_count("", run, &pid) > 0; i++) {
         kill(pid, SIGKILL);
         clock_sleep_ms(20);
     }
@@ -96,7 +96,7 @@ static bool has_steps(void *least)
 
 static void wait_steps(double least)
 {
-    if (!runner_wait_for(has_steps, &least, 30000)) {
+    if (!runner_wait_for(has_steps, &least, RUNNER_PATIENCE_MS)) {
         fail_msg("never %g steps: %s", least, runner_output(dir));
     }
 }
@@ -115,12 +115,12 @@ static pid_t start(const char *option)
 
 static void ends_with(pid_t pid, int code)
 {
-    const int got = runner_wait(pid, 40000);
+    const int got = runner_wait(pid, RUNNER_PATIENCE_MS);
 
     if (got != code) {
         fail_msg("exit code %d, not %d: %s", got, code, runner_output(dir));
     }
-    assert_true(runner_wait_for(nothing_runs, NULL, 5000));
+    assert_true(runner_wait_for(nothing_runs, NULL, RUNNER_PATIENCE_MS));
 }
 
 static void says(const char *text)
@@ -323,13 +323,13 @@ static void a_run_survives_mpirun_and_minos_and_leaves_nothing_in_memory(void **
     kill(pid_of("mpirun"), SIGKILL);
     wait_steps(number_in("progress.json", "env_steps") + 10000);
     kill(pid, SIGKILL);
-    assert_int_equal(runner_wait(pid, 2000), 128 + SIGKILL);
+    assert_int_equal(runner_wait(pid, RUNNER_PATIENCE_MS), 128 + SIGKILL);
     wait_steps(number_in("progress.json", "env_steps") + 5000);
     assert_int_equal(runner_run(other, minos, "train", run_flag, NULL), 1);
     assert_non_null(strstr(runner_output(other), "minos stop ends that"));
     assert_int_equal(runner_run(other, minos, "stop", run_flag, NULL), 0);
     harness_remove_dir(other);
-    assert_true(runner_wait_for(nothing_runs, NULL, 5000));
+    assert_true(runner_wait_for(nothing_runs, NULL, RUNNER_PATIENCE_MS));
     assert_false(file_exists(scratch));
     audit_balances();
 }

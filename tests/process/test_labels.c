@@ -51,9 +51,54 @@ static int label(const char *store, const char *out, const char *a, const char *
                       port_flag, "--quiet", a, b, NULL);
 }
 
+struct wanted {
+    const char *run, *key;
+    double least;
+};
+
+static bool is_reached(void *arg)
+{
+    const struct wanted *w = arg;
+    double n = -1;
+
+    return runner_run(dir, minos, "ledger", "stats", in("run-dir", w->run), "--json",
+                      NULL) == 0 &&
+           jsonline_number(runner_output(dir), w->key, &n) && n >= w->least;
+}
+
+/* Trains until `key` of `minos ledger stats` is `least`: how many steps that takes depends
+ * on how fast the judge is. */
+static void train_until(const char *run, const char *option, const char *key,
+                        double least)
+{
+    struct wanted w = {run, key, least};
+
+    assert_int_equal(file_make_dirs(harness_path(dir, "apart")), ST_OK);
+    const pid_t pid =
+        runner_start(harness_path(dir, "apart"), minos, "train", in("run-dir", run),
+                     "--env=bandit", port_flag, "--quiet", "--checkpoint-seconds=1",
+                     "--steps=2000000000", option, NULL);
+    const bool reached = runner_wait_for(is_reached, &w, RUNNER_PATIENCE_MS);
+    kill(pid, SIGINT);
+    const int code = runner_wait(pid, TRAIN_MS);
+    if (!reached || code != 0) {
+        fail_msg("%s of %s: exit code %d: %s", key, run, code,
+                 runner_output(harness_path(dir, "apart")));
+    }
+}
+
 static double summary(const char *run, const char *key)
 {
     return runner_json_number(harness_path(dir, run), "summary.json", key);
+}
+
+/* --steps= of a run that goes on for a little. */
+static const char *more_steps(const char *run)
+{
+    char *f = flag[flags++ % 8];
+
+    text_format(f, sizeof(flag[0]), "--steps=%.0f", summary(run, "env_steps") + 8192);
+    return f;
 }
 
 static void audit_balances(const char *run)
@@ -152,9 +197,8 @@ static void a_goal_whose_text_was_changed_is_not_paid_for_without_a_word(void **
     assert_true(summary("h", "questions_asked") <= 12);
     const double items = stats("h", "items");
     copy_goal("treasure.goal", "tg.goal", "\n# A remark.\n");
-    ends(0, train("h", "--env=bandit", "--steps=60000", "--relabel"));
-    assert_true(stats("h", "items") > items); // of another text
-    ends(0, train("h", "--env=bandit", "--steps=70000", NULL));
+    train_until("h", "--relabel", "items", items + 1); // of another text
+    ends(0, train("h", "--env=bandit", more_steps("h"), NULL));
     audit_balances("h");
 }
 
@@ -173,13 +217,13 @@ static void relabel_asks_everything_once_more_and_not_again(void **state)
 {
     (void)state;
     ends(0, train("c", "--env=bandit", "--steps=8192", in("labels-from", "a")));
-    ends(0, train("c", "--env=bandit", "--steps=60000", "--relabel"));
+    train_until("c", "--relabel", "duplicates", 12);
     assert_true(summary("c", "questions_asked") == 12);
     assert_true(summary("c", "questions_duplicate") == 0);
     assert_true(stats("c", "duplicates") == 12);
     assert_true(stats("c", "training") == 12);
     assert_true(config_has("c", "relabel = true")); // for restarts of the learner
-    ends(0, train("c", "--env=bandit", "--steps=70000", NULL)); // and for no more
+    ends(0, train("c", "--env=bandit", more_steps("c"), NULL)); // and for no more
     assert_true(config_has("c", "relabel = false"));
     assert_true(summary("c", "questions_asked") == 12);
     audit_balances("c");
@@ -222,7 +266,8 @@ static void a_label_budget_ends_a_labelling_that_goes_on_later(void **state)
 
 static bool has_some(void *arg)
 {
-    return runner_json_number(harness_path(dir, arg), "progress.json", "labelled") >= 4;
+    return runner_json_number(harness_path(dir, arg), "progress.json", "labelled") >=
+           100;
 }
 
 static void a_killed_labelling_asks_again_only_what_was_under_way(void **state)
@@ -234,10 +279,10 @@ static void a_killed_labelling_asks_again_only_what_was_under_way(void **state)
     const pid_t pid = runner_start(dir, minos, "label", in("run-dir", "crypt"),
                                    in("out", out), port_flag, "--quiet", "--judge=sim",
                                    "--sim-latency=0.2", "--credits=32", NULL);
-    assert_true(runner_wait_for(has_some, out, 30000));
+    assert_true(runner_wait_for(has_some, out, RUNNER_PATIENCE_MS));
     assert_int_equal(runner_count("minos-learner", in("run-dir", out), &learner), 1);
     assert_int_equal(kill(learner, SIGKILL), 0);
-    ends(0, runner_wait(pid, 100000));
+    ends(0, runner_wait(pid, TRAIN_MS));
     const double captions = summary(out, "captions_to_label");
     assert_true(summary(out, "starts") == 2);
     assert_true(summary(out, "labelled") == captions);
@@ -335,7 +380,7 @@ static int set_up(void **state)
 static int make_runs(void **state)
 {
     (void)set_up(state);
-    ends(0, train("a", "--env=bandit", "--steps=40000", NULL));
+    train_until("a", NULL, "items", 12);
     assert_true(summary("a", "labels") == 12);
     ends(0, train("crypt", "--env=crypt-vault", "--steps=20000", "--reward=count"));
     return 0;
@@ -347,7 +392,7 @@ static int tear_down(void **state)
     pid_t pid;
 
     (void)state;
-    for (int i = 0; i < 200 && runner_count("", dir, &pid) > 0; i++) {
+    for (int i = 0; i < 500 && runner_count("", dir, &pid) > 0; i++) {
         kill(pid, SIGKILL);
         clock_sleep_ms(20);
     }

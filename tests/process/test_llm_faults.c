@@ -20,7 +20,7 @@ struct fault {
     int requests; // of the first verdict
 };
 
-/* With one retry, a second for each request, and answers in free text. */
+/* With one retry, six seconds for each request, and answers in free text. */
 static const struct fault faults[] = {
     {"hang", 1, VERDICT_LABEL, 2},
     {"hang", 0, VERDICT_TIMEOUT, 2},
@@ -194,9 +194,9 @@ each_misbehaviour_ends_in_its_verdict_and_hurts_no_other_caption(void **state)
     llm_stage_tell(&s, CAPTIONS);
     llm_stage_judge(&s, key,
                     (const char *const[]){"--llm-structured=text", "--llm-retries=1",
-                                          "--llm-timeout=1", "--llm-inflight=6",
-                                          "--judge-deadline=20", NULL});
-    const bool done = llm_stage_until(&s, all_answered, NULL, 50000);
+                                          "--llm-timeout=6", "--llm-inflight=6",
+                                          "--judge-deadline=50", NULL});
+    const bool done = llm_stage_until(&s, all_answered, NULL, 2 * RUNNER_PATIENCE_MS);
     if (!done) {
         fail_msg("%d captions have no verdict: %s", unanswered(),
                  llm_stage_judge_says(&s));

@@ -106,10 +106,10 @@ static void no_set_is_asked_twice_though_the_learner_dies(void **state)
                                    in("out", out), port_flag, "--quiet", "--ask=order",
                                    budget, "--judge=sim", "--sim-latency=0.2",
                                    "--credits=32", "--consistency-share=0", NULL);
-    assert_true(runner_wait_for(has_some, out, 30000));
+    assert_true(runner_wait_for(has_some, out, RUNNER_PATIENCE_MS));
     assert_int_equal(runner_count("minos-learner", in("run-dir", out), &learner), 1);
     assert_int_equal(kill(learner, SIGKILL), 0);
-    ends(0, runner_wait(pid, 100000));
+    ends(0, runner_wait(pid, TRAIN_MS));
     const struct tally t = tally_of(out);
     print_message("%d orders, %d ties, %d answers to what was not noted in time\n",
                   t.training, t.tied, t.strangers);

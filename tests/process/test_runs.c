@@ -37,7 +37,7 @@ static int tear_down(void **state)
     pid_t pid;
 
     (void)state;
-    for (int i = 0; i < 100 && runner_count("", run, &pid) > 0; i++) {
+    for (int i = 0; i < 500 && runner_count("", run, &pid) > 0; i++) {
         kill(pid, SIGKILL);
         clock_sleep_ms(20);
     }
@@ -77,7 +77,7 @@ static void wait_progress(const char *key, double least)
 {
     struct progress p = {key, least};
 
-    if (!runner_wait_for(progressed, &p, 30000)) {
+    if (!runner_wait_for(progressed, &p, RUNNER_PATIENCE_MS)) {
         fail_msg("%s stays below %g: %s", key, least, runner_output(dir));
     }
 }
@@ -105,7 +105,7 @@ static void kill_rank(void)
     text_format(program, sizeof(program), "%s/minos-learner --run-dir",
                 getenv("MINOS_BIN"));
     runner_count("mpirun", run_flag, &mpirun);
-    for (int tries = 0; tries < 100; tries++) {
+    for (int tries = 0; tries < 1000; tries++) {
         if (runner_count(program, run_flag, NULL) >= 2 &&
             runner_last(program, run_flag, &pid) && pid != mpirun) {
             break;
@@ -133,12 +133,50 @@ static pid_t start(const char *option, const char *other)
 
 static void ends_well(pid_t pid)
 {
-    const int code = runner_wait(pid, 60000);
+    const int code = runner_wait(pid, RUNNER_PATIENCE_MS);
 
     if (code != 0) {
         fail_msg("exit code %d: %s", code, runner_output(dir));
     }
-    assert_true(runner_wait_for(nothing_runs, NULL, 5000));
+    assert_true(runner_wait_for(nothing_runs, NULL, RUNNER_PATIENCE_MS));
+}
+
+static struct timespec progress_time(void)
+{
+    char path[PATH_MAX_ + 64];
+    struct stat st = {0};
+
+    text_format(path, sizeof(path), "%s/progress.json", run);
+    (void)stat(path, &st);
+    return st.st_mtim;
+}
+
+static bool second_start_works(void *first)
+{
+    return number_in("run.json", "start") == 2 &&
+           progress_time().tv_sec > ((const struct timespec *)first)->tv_sec + 2;
+}
+
+/* Stops the run when its second start has trained for a little. */
+static void kill_rank_and_stop(pid_t pid)
+{
+    struct timespec killed;
+
+    kill_rank();
+    killed = progress_time();
+    assert_true(runner_wait_for(second_start_works, &killed, RUNNER_PATIENCE_MS));
+    kill(pid, SIGINT);
+    ends_well(pid);
+}
+
+static double evaluated_success(void)
+{
+    double success = 0;
+
+    assert_int_equal(runner_run(dir, minos, "eval", run_flag, "--episodes=200", NULL),
+                     0);
+    assert_true(jsonline_number(runner_output(dir), "success_rate", &success));
+    return success;
 }
 
 static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
@@ -156,11 +194,6 @@ static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
     assert_true(number_in("summary.json", "cpu_actors_s") > 0.1);
     assert_true(judging > 0 && share > 0 && share < 0.3);
     audit_balances();
-    assert_int_equal(runner_run(dir, minos, "eval", run_flag, "--episodes=200", NULL),
-                     0);
-    double success = 0;
-    assert_true(jsonline_number(runner_output(dir), "success_rate", &success));
-    assert_true(success > 0.8); // at random 0.04
     assert_int_equal(runner_run(dir, minos, "ledger", "list", run_flag, NULL), 0);
     assert_non_null(strstr(runner_output(dir), "The first bolt slides back."));
     assert_int_equal(runner_run(dir, minos, "train", run_flag, NULL), 0);
@@ -169,19 +202,23 @@ static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
     assert_null(strstr(runner_output(dir), "minos: next:"));
     assert_int_equal(runner_run(dir, minos, "status", run_flag, NULL), 0);
     assert_non_null(strstr(runner_output(dir), "done"));
+    // How many steps that takes depends on when the labels came.
+    if (evaluated_success() <= 0.8) {
+        ends_well(runner_start(dir, minos, "train", run_flag, "--steps=1000000", NULL));
+        assert_true(evaluated_success() > 0.8); // at random 0.04
+    }
 }
 
 static void what_is_killed_comes_back_and_the_audit_balances(void **state)
 {
     (void)state;
-    const pid_t pid = start("--seconds=14", NULL);
+    const pid_t pid = start("--steps=2000000000", NULL);
     wait_progress("env_steps", 10000);
     kill_one("minos-actor");
     wait_progress("env_steps", number_in("progress.json", "env_steps") + 20000);
     kill_one("minos-judge");
     wait_progress("env_steps", number_in("progress.json", "env_steps") + 10000);
-    kill_rank();
-    ends_well(pid);
+    kill_rank_and_stop(pid);
     const char *out = runner_output(dir);
     assert_non_null(strstr(out, "actor.0 ended by signal 9"));
     assert_non_null(strstr(out, "judge.0 ended by signal 9"));
@@ -193,15 +230,17 @@ static void what_is_killed_comes_back_and_the_audit_balances(void **state)
 static void an_interrupted_run_stops_in_order_and_goes_on_later(void **state)
 {
     (void)state;
-    const pid_t pid = start("--steps=150000", NULL);
+    char steps[32];
+    const pid_t pid = start("--steps=2000000000", NULL);
     wait_progress("env_steps", 20000);
     kill(pid, SIGINT);
     ends_well(pid);
     const double first = number_in("summary.json", "env_steps");
-    assert_true(first >= 20000 && first < 150000);
+    assert_true(first >= 20000 && first < 2e9);
     audit_balances();
-    ends_well(runner_start(dir, minos, "train", run_flag, NULL));
-    assert_true(number_in("summary.json", "env_steps") >= 150000);
+    text_format(steps, sizeof(steps), "--steps=%.0f", first + 100000);
+    ends_well(runner_start(dir, minos, "train", run_flag, steps, NULL));
+    assert_true(number_in("summary.json", "env_steps") >= first + 100000);
     assert_true(number_in("summary.json", "starts") == 2);
     audit_balances();
     assert_int_equal(runner_run(dir, minos, "train", run_flag, "--net=tiles", NULL), 2);
@@ -216,9 +255,9 @@ static void a_run_stopped_at_once_goes_on_from_its_last_checkpoint(void **state)
     kill(pid, SIGINT);
     clock_sleep_ms(20);
     kill(pid, SIGINT);
-    const int code = runner_wait(pid, 10000);
+    const int code = runner_wait(pid, RUNNER_PATIENCE_MS);
     assert_true(code == 1 || code == 0); // it may just have been done in order
-    assert_true(runner_wait_for(nothing_runs, NULL, 2000));
+    assert_true(runner_wait_for(nothing_runs, NULL, RUNNER_PATIENCE_MS));
     ends_well(runner_start(dir, minos, "train", run_flag, NULL));
     assert_true(number_in("summary.json", "env_steps") >= 100000);
     audit_balances();
@@ -227,12 +266,11 @@ static void a_run_stopped_at_once_goes_on_from_its_last_checkpoint(void **state)
 static void two_ranks_share_the_work_and_survive_the_death_of_one(void **state)
 {
     (void)state;
-    const pid_t pid = runner_start(dir, minos, "train", run_flag, port_flag,
-                                   "--env=bandit", "--ranks=2", "--actors=2",
-                                   "--checkpoint-seconds=1", "--seconds=10", NULL);
+    const pid_t pid = runner_start(
+        dir, minos, "train", run_flag, port_flag, "--env=bandit", "--ranks=2",
+        "--actors=2", "--checkpoint-seconds=1", "--steps=2000000000", NULL);
     wait_progress("env_steps", 20000);
-    kill_rank();
-    ends_well(pid);
+    kill_rank_and_stop(pid);
     assert_true(number_in("summary.json", "ranks") == 2);
     assert_true(number_in("summary.json", "starts") == 2);
     audit_balances();
@@ -261,7 +299,7 @@ static void a_judge_in_another_language_is_started_by_its_path_too(void **state)
     }
     text_format(judge, sizeof(judge), "--judge=%s/judge/examples/judge_example.py",
                 getenv("MINOS_SOURCE"));
-    const pid_t pid = start("--seconds=60", judge);
+    const pid_t pid = start("--steps=2000000000", judge);
     wait_progress("labels", 1);
     const char *other = harness_make_dir();
     assert_int_equal(runner_run(other, minos, "stop", run_flag, NULL), 0);
@@ -357,7 +395,7 @@ static void a_port_in_use_is_an_error_before_anything_is_made(void **state)
 {
     (void)state;
     const int fd = take_port(0);
-    assert_int_equal(runner_wait(start(NULL, NULL), 20000), 2);
+    assert_int_equal(runner_wait(start(NULL, NULL), RUNNER_PATIENCE_MS), 2);
     assert_non_null(strstr(runner_output(dir), "is in use by another process"));
     assert_false(file_exists(run));
     close(fd);
@@ -369,7 +407,7 @@ static void a_run_whose_old_port_is_taken_goes_on_at_another(void **state)
     ends_well(start("--steps=20000", NULL));
     const int fd = take_port(atoi(port_flag + strlen("--port=")));
     const pid_t named = runner_start(dir, minos, "train", run_flag, port_flag, NULL);
-    assert_int_equal(runner_wait(named, 20000), 2);
+    assert_int_equal(runner_wait(named, RUNNER_PATIENCE_MS), 2);
     ends_well(runner_start(dir, minos, "train", run_flag, "--steps=30000", NULL));
     assert_non_null(strstr(runner_output(dir), "it takes another"));
     assert_true(number_in("summary.json", "env_steps") >= 30000);
@@ -399,16 +437,6 @@ static void actors_by_hand_outlive_a_learner_and_minos_stop_ends_them(void **sta
     audit_balances();
 }
 
-static struct timespec progress_time(void)
-{
-    char path[PATH_MAX_ + 64];
-    struct stat st = {0};
-
-    text_format(path, sizeof(path), "%s/progress.json", run);
-    (void)stat(path, &st);
-    return st.st_mtim;
-}
-
 static bool is_rewritten(void *since)
 {
     const struct timespec *before = since, now = progress_time();
@@ -428,12 +456,12 @@ static void a_learner_without_actors_is_seen_and_stops_in_order(void **state)
     assert_true(runner_wait_file(run, "progress.json", 0));
     // Where this file is old, minos status takes the run for dead.
     first = progress_time();
-    assert_true(runner_wait_for(is_rewritten, &first, 4000));
+    assert_true(runner_wait_for(is_rewritten, &first, RUNNER_PATIENCE_MS));
     const char *other = harness_make_dir();
-    assert_int_equal(runner_run(other, minos, "stop", run_flag, "--timeout=8", NULL),
+    assert_int_equal(runner_run(other, minos, "stop", run_flag, "--timeout=100", NULL),
                      0);
     harness_remove_dir(other);
-    assert_int_equal(runner_wait(pid, 2000), 0);
+    assert_int_equal(runner_wait(pid, RUNNER_PATIENCE_MS), 0);
 }
 
 static void one_mpirun_starts_everything_and_ends_it(void **state)

@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-enum { PATIENCE_MS = 60000, FRAME_MOST = 1 << 20 };
+enum { PATIENCE_MS = 120000, FRAME_MOST = 1 << 20 };
 
 static const char *source_dir(void)
 {
@@ -258,8 +258,10 @@ static void the_example_judge_in_python_joins_answers_and_stops(void **state)
     // What is not acknowledged comes again.
     const struct msg_verdict_ack ack = {.count = 2, .question = {11, 13}};
     learner_send(&l, &judge, codec_encode_verdict_ack(l.codec, &h, &ack));
-    (void)learner_expect(&l, FRAME_VERDICTS);
-    assert_int_equal(codec_decode_verdicts(l.codec, l.frame.bytes, &v), ST_OK);
+    do { // all three once more, where it is slow to read that
+        (void)learner_expect(&l, FRAME_VERDICTS);
+        assert_int_equal(codec_decode_verdicts(l.codec, l.frame.bytes, &v), ST_OK);
+    } while (v.count == 3);
     assert_int_equal(v.count, 1);
     assert_int_equal(v.verdict[0].question, 12);
     // One that is told to introduce itself does, and goes on.

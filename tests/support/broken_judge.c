@@ -34,6 +34,7 @@ struct kept {
     struct msg_verdict verdict;
     uint64_t due_ms, sent_ms; // 0: not sent since the last welcome
     bool acknowledged;
+    int asked; // times
 };
 
 static struct {
@@ -133,8 +134,10 @@ static void answer(const struct msg_question *q)
     if (i == KEPT_MAX) {
         return;
     }
+    const int asked = i == j.count ? 1 : j.kept[i].asked + 1;
     j.count = i == j.count ? i + 1 : j.count;
-    j.kept[i] = (struct kept){.due_ms = now_ms() + (is("late") ? LATE_MS : 0)};
+    j.kept[i] =
+        (struct kept){.due_ms = now_ms() + (is("late") ? LATE_MS : 0), .asked = asked};
     j.kept[i].verdict = (struct msg_verdict){.question = q->id,
                                              .kind = VERDICT_REFUSED,
                                              .captions = (uint8_t)q->captions,
@@ -231,10 +234,15 @@ static void take_frame(void)
 
 static bool is_due(const struct kept *k, uint64_t now)
 {
-    if (k->sent_ms == 0) {
-        return now >= k->due_ms && (!k->acknowledged || is("hoards"));
-    }
-    return is("hoards") && now - k->sent_ms > HOARD_MS;
+    return k->sent_ms == 0 && now >= k->due_ms && !k->acknowledged;
+}
+
+/* Not of a question that came three times: it is one too many then, which breaks another
+ * rule, too. */
+static bool is_hoarded(const struct kept *k, uint64_t now)
+{
+    return is("hoards") && k->acknowledged && k->asked < 3 &&
+           now - k->sent_ms > HOARD_MS;
 }
 
 /* Forgets what is acknowledged, or what was sent at all. */
@@ -261,6 +269,13 @@ static void say_answers(void)
     m.count = 0;
     for (int i = 0; i < j.count && m.count < QUESTIONS_PER_FRAME; i++) {
         if (is_due(&j.kept[i], now)) {
+            m.verdict[m.count++] = j.kept[i].verdict;
+            j.kept[i].sent_ms = now;
+        }
+    }
+    // New answers do not wait for old ones.
+    for (int i = j.count - 1; i >= 0 && m.count < QUESTIONS_PER_FRAME; i--) {
+        if (is_hoarded(&j.kept[i], now)) {
             m.verdict[m.count++] = j.kept[i].verdict;
             j.kept[i].sent_ms = now;
         }

@@ -75,11 +75,13 @@ static const char actor_sh[] =
     "0\n"
     "fi\n"
     "trap 'exit 0' TERM\n"
+    "leave=; [ -e $run/actor-leave ] && read -r leave < $run/actor-leave\n"
     "echo started >> $run/actor-starts\n"
     "while :; do\n"
     "  [ -e $run/actor-die ] && { echo 'the last words' >&2; exit 1; }\n"
     "  [ -e $run/actor-usage ] && exit 2\n"
-    "  [ -e $run/actor-leave ] && exit 0\n"
+    "  word=; [ -e $run/actor-leave ] && read -r word < $run/actor-leave\n"
+    "  [ \"$word\" = \"$leave\" ] || exit 0\n"
     "  sleep 0.05\n"
     "done\n";
 

@@ -15,8 +15,8 @@
 #include "common/base/text.h"
 #include "tests/support/runner.h"
 
-enum { STEPS = 32, STATE = 128, WAIT_MS = 20000, FILE_MOST = 64 << 20 };
-enum { TELL_MS = 2, TELL_TRIES = 2500 };
+enum { STEPS = 32, STATE = 128, WAIT_MS = RUNNER_PATIENCE_MS, FILE_MOST = 64 << 20 };
+enum { TELL_MS = 2, TELL_TRIES = 30000 };
 
 static void program_path(char out[STAGE_PATH], const char *name)
 {

@@ -21,7 +21,7 @@
 #include "common/base/text.h"
 #include "launch/jsonline.h"
 
-enum { ARGS_MAX = 64, LOOK_MS = 20, FILE_MS = 20000, RUN_MS = 60000 };
+enum { ARGS_MAX = 64, LOOK_MS = 20 };
 
 extern char **environ;
 
@@ -86,7 +86,7 @@ int runner_run(const char *dir, const char *program, ...)
     va_start(args, program);
     const pid_t pid = start(dir, program, args);
     va_end(args);
-    return runner_wait(pid, RUN_MS);
+    return runner_wait(pid, RUNNER_PATIENCE_MS);
 }
 
 const char *runner_output(const char *dir)
@@ -218,7 +218,7 @@ bool runner_wait_file(const char *dir, const char *name, int lines)
     struct wanted_file w = {.lines = lines};
 
     CHECK(text_format(w.path, sizeof(w.path), "%s/%s", dir, name));
-    return runner_wait_for(file_has_lines, &w, FILE_MS);
+    return runner_wait_for(file_has_lines, &w, RUNNER_PATIENCE_MS);
 }
 
 double runner_json_number(const char *dir, const char *name, const char *key)

@@ -7,13 +7,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* How long a test waits for what should happen: far longer than that takes, also where the
+ * machine is slow and stands still for seconds. A wait ends as soon as it has happened. */
+enum { RUNNER_PATIENCE_MS = 120000 };
+
 /* Starts a program with arguments up to NULL, stdout and stderr into DIR/out. */
 pid_t runner_start(const char *dir, const char *program, ...);
 /* The same from a list, the program first and NULL last. */
 pid_t runner_spawn(const char *dir, char *const argv[]);
 /* Waits for its end; kills it after `most_ms`: -1. The exit code, 128 + signal. */
 int runner_wait(pid_t pid, uint64_t most_ms);
-/* runner_start() and runner_wait() of 60 s. */
+/* runner_start() and runner_wait() of RUNNER_PATIENCE_MS. */
 int runner_run(const char *dir, const char *program, ...);
 /* What was written to DIR/out, good until the next call. */
 const char *runner_output(const char *dir);
@@ -26,7 +30,8 @@ int runner_free_port(void);
 int runner_count(const char *word, const char *other, pid_t *first);
 /* The youngest of them (largest pid); false when there is none. */
 bool runner_last(const char *word, const char *other, pid_t *pid);
-/* Waits until DIR/name exists and has at least `lines` lines; false after 20 s. */
+/* Waits until DIR/name exists and has at least `lines` lines; false after
+ * RUNNER_PATIENCE_MS. */
 bool runner_wait_file(const char *dir, const char *name, int lines);
 /* Waits until cond() holds; false after most_ms. */
 bool runner_wait_for(bool (*cond)(void *arg), void *arg, uint64_t most_ms);

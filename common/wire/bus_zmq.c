@@ -10,9 +10,11 @@
 #include "common/wire/bus_impl.h"
 
 enum {
-    LINGER_MS = 500,       // a goodbye may still leave, a dead peer does not hold us
-    HEARTBEAT_MS = 1000,   // finds a stopped host; a stuck main loop needs FRAME_BEAT
-    HEARTBEAT_DEAD = 3000, // without an answer: the connection is given up
+    LINGER_MS = 500,     // a goodbye may still leave, a dead peer does not hold us
+    HEARTBEAT_MS = 1000, // finds a stopped host; a stuck main loop needs FRAME_BEAT
+    // Without an answer for so long the connection is given up, and with it what is on its
+    // way. Not soon: machines stand still for seconds, and go on.
+    HEARTBEAT_DEAD = 10000,
     RECONNECT_MS = 100,
     RECONNECT_MOST_MS = 2000, // doubled from RECONNECT_MS up to this
     HIGH_WATER = 10000        // frames a pipe; windows are the limiter, never this

@@ -368,7 +368,7 @@ bool stage_beats_above(const struct stage *s, uint64_t n)
 
 uint64_t stage_patience_ms(const struct stage *s)
 {
-    const uint64_t told = s->hello.deadline_ms + (uint64_t)STAGE_EXTRA_MS;
+    const uint64_t told = s->hello.deadline_ms + (uint64_t)STAGE_PATIENCE_MS;
 
     return told < s->plan.patience_ms ? told : s->plan.patience_ms;
 }

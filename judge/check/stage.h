@@ -12,8 +12,9 @@
 enum {
     STAGE_QUESTIONS = 8192, // asked in one run of judge-check
     STAGE_CREDITS_MOST = 4096,
-    STAGE_HELLO_MS = 12000, // a judge says hello again at the latest after 8 s
-    STAGE_EXTRA_MS = 5000   // what a lease is longer than the judge's deadline
+    STAGE_HELLO_MS = 12000,   // a judge says hello again at the latest after 8 s
+    STAGE_EXTRA_MS = 5000,    // what a lease is longer than the judge's deadline
+    STAGE_PATIENCE_MS = 30000 // and the stage's patience: the machine may be slow
 };
 
 /* A question and what came of it. After a welcome a judge says again what was not

@@ -288,12 +288,11 @@ static void say_answers(void)
 
 static void step(void)
 {
-    const uint64_t now = now_ms();
-
     bus_wait(&j.socket, 1, NULL, 0, NULL, 20);
     while (bus_receive(j.socket, &j.frame) == ST_OK) {
         take_frame();
     }
+    const uint64_t now = now_ms(); // not earlier: what was heard is never later than it
     if (j.joined && now - j.heard_ms > SILENCE_MS) {
         j.joined = false;
     }

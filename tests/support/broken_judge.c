@@ -204,7 +204,10 @@ static void take_frame(void)
          h.kind != FRAME_REFUSE)) {
         return;
     }
-    j.heard_ms = now_ms();
+    // What hoards sends makes the learner speak, also one that is silent by itself.
+    if (!is("hoards") || h.kind != FRAME_VERDICT_ACK) {
+        j.heard_ms = now_ms();
+    }
     switch (h.kind) {
     case FRAME_JUDGE_WELCOME:
         take_welcome(&h);

@@ -396,6 +396,39 @@ static void what_was_never_paid_is_told_apart(void **state)
     harness_remove_dir(dir);
 }
 
+/* One that training took after the last row of a start. */
+static void a_label_that_stands_in_no_row_comes_from_the_ledger(void **state)
+{
+    struct explain_verdict all[] = {
+        {.serial = 3, .captions = 1, .trains = true, .p = 0.25F},
+        {.serial = 5, .captions = 1, .trains = true, .p = 1},
+        {.serial = 6, .captions = 1, .trains = false, .p = 0.125F},
+        {.serial = 7, .captions = 2, .trains = true, .p = 0.5F},
+        {.serial = 8, .captions = 1, .trains = true, .p = 0.75F},
+        {.serial = 5, .captions = 1, .trains = true, .p = 0.375F, .caption = 1}};
+    const struct explain_verdicts v = {.verdict = all,
+                                       .count = sizeof(all) / sizeof(all[0])};
+    struct journal_row row = {.ledger_paid = 7};
+    struct explain_caption c = {.labelled = false};
+
+    (void)state;
+    explain_merge_label(&c, 0, &row, &v); // 8 was not known yet
+    assert_true(c.labelled);
+    assert_float_equal(c.p, 1, 0);
+    assert_int_equal(c.label_serial, 5);
+    c.label_serial = 6; // the journal knows a later one
+    c.p = 0.5F;
+    explain_merge_label(&c, 0, &row, &v);
+    assert_float_equal(c.p, 0.5F, 0);
+    row.ledger_paid = 8;
+    explain_merge_label(&c, 0, &row, &v);
+    assert_float_equal(c.p, 0.75F, 0);
+    row.ledger_paid = 2;
+    c = (struct explain_caption){.labelled = false};
+    explain_merge_label(&c, 0, &row, &v);
+    assert_false(c.labelled);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +441,7 @@ int main(void)
         cmocka_unit_test(accidents_of_the_reference_are_told_to_the_bit),
         cmocka_unit_test(rnd_is_not_guessed),
         cmocka_unit_test(what_was_never_paid_is_told_apart),
+        cmocka_unit_test(a_label_that_stands_in_no_row_comes_from_the_ledger),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,6 +190,21 @@ static void it_pays_with_the_game_and_by_no_count(void **state)
     reward_release(&one.reward);
 }
 
+static void errors_are_paid_in_deviations_of_their_return(void **state)
+{
+    (void)state;
+    open_scene(&one, &single, 1);
+    go_on(&one, 0, 12);
+    const double scale = told(&one, "rnd_scale");
+    draw_rows(&one, false);
+    apply(&one, 12);
+    assert_int_equal(reward_fit(&one.reward, 12), ST_OK);
+    const double want = 0.5 * told(&one, "rnd_error") / scale; // a_int
+    assert_float_equal(mean_paid(&one), want, 1e-4 * want);
+    assert_true(fabs(scale - 1) > 0.1); // else it would be no matter
+    reward_release(&one.reward);
+}
+
 static void save(const struct reward *r, char **data, size_t *len)
 {
     r->kind->save(r, data, len);
@@ -405,6 +420,7 @@ int main(void)
         cmocka_unit_test(what_was_never_seen_pays_more_and_less_each_time),
         cmocka_unit_test(it_takes_one_step_in_each_update_and_errs_less),
         cmocka_unit_test(it_pays_with_the_game_and_by_no_count),
+        cmocka_unit_test(errors_are_paid_in_deviations_of_their_return),
         cmocka_unit_test(replayed_rows_teach_nothing),
         cmocka_unit_test(it_goes_on_from_a_checkpoint_bit_for_bit),
         cmocka_unit_test(damaged_bytes_are_refused_with_the_reason),

@@ -86,6 +86,125 @@ static void what_is_held_out_is_not_learnt_by_what_is_measured_with_it(void **st
     model_close(t.model);
 }
 
+/* The held-out figures again, one label after the other. */
+struct naive {
+    double loss, right, hit, said, is, bin_said[MODEL_BINS], bin_is[MODEL_BINS];
+    int held;
+};
+
+static struct naive measure_naively(struct model *m)
+{
+    struct naive v = {0};
+    struct labels_item it;
+
+    for (uint32_t i = 0; i < labels_count(m->labels); i++) {
+        labels_get(m->labels, i, &it);
+        if (!it.held) {
+            continue;
+        }
+        const float *out = capnet_forward(m->witness.net, it.text, 1, NULL);
+        const double p = 1 / (1 + exp((double)out[0] - (double)out[1]));
+        const bool yes = it.p > 0.5F, says = p > 0.5;
+        v.held++;
+        v.loss -= log(yes ? p : 1 - p);
+        v.right += yes == says;
+        v.hit += yes && says;
+        v.said += says;
+        v.is += yes;
+        v.bin_said[(int)(p * MODEL_BINS)] += p;
+        v.bin_is[(int)(p * MODEL_BINS)] += yes;
+    }
+    return v;
+}
+
+/* One in five keys is no help and one in eight of the others is, so that no figure is 1. */
+static void held_out_figures_are_those_of_a_naive_count(void **state)
+{
+    uint64_t version = 0;
+    struct pupil t;
+
+    (void)state;
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    for (int i = 0; i < 400; i++) {
+        pupil_rate(&t, i, (i % 4 == 0 ? i % 5 != 0 : i % 8 == 1) ? 1 : 0);
+    }
+    for (int u = 0; u < 60; u++) {
+        assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
+        if (t.figures.version == version) {
+            continue;
+        }
+        version = t.figures.version;
+        const struct naive v = measure_naively(t.model);
+        double error = 0;
+        for (int b = 0; b < MODEL_BINS; b++) {
+            error += fabs(v.bin_said[b] - v.bin_is[b]) / v.held;
+        }
+        assert_int_equal(v.held, t.figures.held);
+        assert_float_equal(t.figures.loss, v.loss / v.held, 1e-4);
+        assert_float_equal(t.figures.accuracy, v.right / v.held, 1e-9);
+        assert_float_equal(t.figures.ece, error, 1e-4);
+        if (v.said > 0) {
+            assert_float_equal(t.figures.recall, v.hit / v.is, 1e-9);
+            assert_float_equal(t.figures.precision, v.hit / v.said, 1e-9);
+        }
+    }
+    assert_true(version > 5 && t.figures.ece > 0.005);
+    assert_true(fabs(t.figures.recall - t.figures.precision) > 0.01);
+    model_close(t.model);
+}
+
+static void
+fresh_labels_are_held_against_what_was_paid_before_they_are_learnt(void **state)
+{
+    struct pupil t;
+
+    (void)state;
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 100, 4), ST_OK);
+    const uint64_t fresh = t.figures.fresh, agreed = t.figures.agreed;
+    for (int i = 2000; i < 2020; i++) { // every fourth label is wrong
+        pupil_rate(&t, i, (i % 4 == 0) != (i % 4 == 1) ? 1 : 0);
+    }
+    assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
+    assert_int_equal(t.figures.fresh - fresh, 20);
+    assert_int_equal(t.figures.agreed - agreed, 15);
+    model_close(t.model);
+}
+
+static void drift_is_the_mean_change_of_what_probes_are_paid(void **state)
+{
+    enum { PROBES = 200 };
+    float before[PROBES] = {0};
+    struct pupil t;
+
+    (void)state;
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    for (int i = 0; i < PROBES; i++) {
+        pupil_rate(&t, i, i % 4 == 0 ? 1 : 0);
+    }
+    for (uint64_t measured = 0; measured < 3;) {
+        const uint64_t version = t.figures.version;
+        assert_int_equal(pupil_go_on(&t, 1, 1), ST_OK);
+        if (t.figures.version == version ||
+            t.figures.version % MODEL_PROBE_EVERY != 0) {
+            continue;
+        }
+        double sum = 0;
+        for (int i = 0; i < PROBES; i++) {
+            char text[64];
+            pupil_caption(i, text, sizeof(text));
+            const float now = pupil_say(&t, text);
+            sum += fabs((double)now - (double)before[i]);
+            before[i] = now;
+        }
+        if (measured++ > 0) {
+            assert_float_equal(t.figures.drift, sum / PROBES, 1e-5);
+            assert_true(t.figures.drift > 0);
+        }
+    }
+    model_close(t.model);
+}
+
 static void it_learns_orders(void **state)
 {
     struct fitting_options o = pupil_usual;
@@ -362,6 +481,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_learns_to_tell_what_it_has_never_seen),
         cmocka_unit_test(what_is_held_out_is_not_learnt_by_what_is_measured_with_it),
+        cmocka_unit_test(held_out_figures_are_those_of_a_naive_count),
+        cmocka_unit_test(
+            fresh_labels_are_held_against_what_was_paid_before_they_are_learnt),
+        cmocka_unit_test(drift_is_the_mean_change_of_what_probes_are_paid),
         cmocka_unit_test(it_learns_orders),
         cmocka_unit_test(versions_come_no_more_often_than_told),
         cmocka_unit_test(fitting_rests_when_nothing_gets_better_and_wakes_by_labels),

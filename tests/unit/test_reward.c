@@ -217,6 +217,43 @@ static void classify_pays_labels_then_a_mixture_then_the_model(void **state)
     reward_release(&reward);
 }
 
+static double sum_of(const double bins[REWARD_AGES])
+{
+    double sum = 0;
+
+    for (int i = 0; i < REWARD_AGES; i++) {
+        sum += bins[i];
+    }
+    return sum;
+}
+
+static void the_age_of_labels_and_of_the_model_is_counted(void **state)
+{
+    (void)state;
+    open_kind("retrieval");
+    reward_apply(&reward, paid, &sums, &rows, 0); // all are met
+    assert_float_equal(sum_of(sums.label_age), 0, 0);
+    take(&reward, key[1], 1, 30);
+    reward_apply(&reward, paid, &sums, &rows, 33);
+    assert_float_equal(sums.label_age[reward_age_bin(3)], emissions[1], 0);
+    take(&reward, key[2], 0, 32);
+    reward_apply(&reward, paid, &sums, &rows, 33);
+    assert_float_equal(sums.label_age[reward_age_bin(3)], emissions[1], 0);
+    assert_float_equal(sums.label_age[reward_age_bin(1)], emissions[2], 0);
+    assert_float_equal(sum_of(sums.label_age), emissions[1] + emissions[2], 0);
+    assert_float_equal(sum_of(sums.model_lag), 0, 0); // there is none
+    reward_release(&reward);
+
+    open_classify(false, false);
+    for (uint64_t u = 0; u < 12; u++) { // the first version after 12 steps
+        assert_int_equal(reward_fit(&reward, u), ST_OK);
+    }
+    reward_apply(&reward, paid, &sums, &rows, 18);
+    assert_float_equal(sums.model_lag[reward_age_bin(7)], ROWS, 0);
+    assert_float_equal(sum_of(sums.model_lag), ROWS, 0);
+    reward_release(&reward);
+}
+
 static void soft_and_hard_say_what_a_chance_is_worth(void **state)
 {
     (void)state;
@@ -442,6 +479,7 @@ int main(void)
         cmocka_unit_test(retrieval_pays_labels_by_their_count_in_the_episode),
         cmocka_unit_test(count_pays_one_over_the_root_of_visits),
         cmocka_unit_test(classify_pays_labels_then_a_mixture_then_the_model),
+        cmocka_unit_test(the_age_of_labels_and_of_the_model_is_counted),
         cmocka_unit_test(soft_and_hard_say_what_a_chance_is_worth),
         cmocka_unit_test(the_games_part_and_the_other_can_be_had_apart),
         cmocka_unit_test(the_last_label_wins_and_tells_how_long_it_took),

@@ -161,11 +161,12 @@ fresh_labels_are_held_against_what_was_paid_before_they_are_learnt(void **state)
     (void)state;
     assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
     assert_int_equal(pupil_go_on(&t, 100, 4), ST_OK);
+    assert_int_equal(pupil_go_on(&t, MODEL_TOGETHER, 0), ST_OK); // all are taken
     const uint64_t fresh = t.figures.fresh, agreed = t.figures.agreed;
     for (int i = 2000; i < 2020; i++) { // every fourth label is wrong
         pupil_rate(&t, i, (i % 4 == 0) != (i % 4 == 1) ? 1 : 0);
     }
-    assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
+    assert_int_equal(pupil_go_on(&t, MODEL_TOGETHER, 0), ST_OK);
     assert_int_equal(t.figures.fresh - fresh, 20);
     assert_int_equal(t.figures.agreed - agreed, 15);
     model_close(t.model);

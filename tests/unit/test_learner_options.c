@@ -57,6 +57,35 @@ static void the_command_line_wins_over_the_preset(void **state)
     assert_float_equal(o.a_ext * o.reward_clip, 100, 1e-12);
 }
 
+/* The table of learner/README.md, row by row. */
+static void the_references_preset_has_all_of_its_accidents(void **state)
+{
+    (void)state;
+    read_with("--preset=oni", NULL);
+    assert_string_equal(o.pay_caption, "seen");
+    assert_string_equal(o.bootstrap, "fake");
+    assert_string_equal(o.time_limits, "death");
+    assert_string_equal(o.loss, "oni");
+    assert_int_equal(o.gate_labels + o.gate_class + o.gate_steps + o.ramp_updates, 0);
+    assert_string_equal(o.rank_pay, "raw");
+    assert_string_equal(o.fit_schedule, "oni");
+    assert_int_equal(o.reward_version_updates, 1);
+    assert_true(o.hard);
+    assert_float_equal(o.eta, 0.5, 0);
+    assert_float_equal(o.class_balance + o.held_out, 0, 0);
+    assert_string_equal(o.failure_label, "0");
+    assert_string_equal(o.ask_order, "newest");
+    assert_true(o.resend_in_flight);
+    assert_string_equal(o.count_key, "exact");
+    assert_float_equal(o.adv_floor, 0.001, 0);
+    assert_float_equal(o.bow_threshold, -0.5, 0);
+    // beside it, its own sizes
+    assert_string_equal(o.text_net, "cnn");
+    assert_float_equal(o.reward_model_lr, 1e-4, 1e-12);
+    assert_int_equal(o.fit_batch, 256);
+    assert_float_equal(o.replay_ratio, 0, 0);
+}
+
 static void a_runs_config_wins_over_the_preset(void **state)
 {
     const char *dir = harness_make_dir();
@@ -187,6 +216,7 @@ int main(void)
         cmocka_unit_test(crypt_is_the_preset_of_small_games),
         cmocka_unit_test(nethack_has_its_own),
         cmocka_unit_test(the_command_line_wins_over_the_preset),
+        cmocka_unit_test(the_references_preset_has_all_of_its_accidents),
         cmocka_unit_test(a_runs_config_wins_over_the_preset),
         cmocka_unit_test(an_unknown_preset_is_refused_by_name),
         cmocka_unit_test(a_journal_row_comes_back_as_it_was),

@@ -11,7 +11,10 @@
 #include "learner/intake/asking.h"
 #include "learner/intake/lexicon.h"
 
-/* A score by a version, as the first rank told it. */
+enum { SAID_TOLD = 16 }; // lines; of count a caption has one for each update
+
+/* A score by a version, as the first rank told it; where there are no versions, r_int from
+ * an update on. */
 struct said {
     uint64_t version, update;
     float score;
@@ -127,13 +130,18 @@ static void note_score(const struct explain_walk *w, int caption)
 {
     struct looking *k = w->hooks.ctx;
     const struct explain_caption *c = &w->caption[caption];
+    const bool model = explain_has_model(k->x);
     size_t at = k->said_count;
 
-    while (at > 0 && k->said[at - 1].version > c->score_version) {
+    while (at > 0 && (model ? k->said[at - 1].version > c->score_version
+                            : k->said[at - 1].update > c->score_update)) {
         at--;
     }
-    if (at > 0 && k->said[at - 1].version == c->score_version &&
-        k->x->kind->fit != NULL && k->x->kind->needs_texts) {
+    const struct said *before = at > 0 ? &k->said[at - 1] : NULL;
+    if (before != NULL &&
+        (model ? before->version == c->score_version
+               : before->update == c->score_update ||
+                     memcmp(&before->score, &c->score, sizeof(c->score)) == 0)) {
         return;
     }
     if (k->said_count == k->said_cap) {
@@ -234,6 +242,31 @@ static void add_state(const struct looking *k, struct text_buf *out)
     }
 }
 
+/* The newest; --json has all. */
+static void add_scores(const struct looking *k, struct text_buf *out)
+{
+    const bool model = explain_has_model(k->x);
+    const size_t from = k->said_count > SAID_TOLD ? k->said_count - SAID_TOLD : 0;
+
+    if (k->said_count == 0) {
+        return;
+    }
+    if (model) {
+        text_buf_add(out, "%8s ", "version");
+    }
+    text_buf_add(out, "%8s %10s\n", "update", model ? "score" : "r_int");
+    if (from > 0) {
+        text_buf_add(out, "%8s %zu earlier ones are in --json\n", "...", from);
+    }
+    for (size_t i = from; i < k->said_count; i++) {
+        if (model) {
+            text_buf_add(out, "%8" PRIu64 " ", k->said[i].version);
+        }
+        text_buf_add(out, "%8" PRIu64 " %10.6g\n", k->said[i].update,
+                     (double)k->said[i].score);
+    }
+}
+
 static void tell(struct looking *k)
 {
     struct text_buf *out = &k->x->out;
@@ -248,13 +281,7 @@ static void tell(struct looking *k)
         explain_verdict_print(&k->verdicts.verdict[i], out);
         text_buf_add(out, "\n");
     }
-    if (k->said_count > 0) {
-        text_buf_add(out, "%8s %8s %10s\n", "version", "update", "score");
-    }
-    for (size_t i = 0; i < k->said_count; i++) {
-        text_buf_add(out, "%8" PRIu64 " %8" PRIu64 " %10.6g\n", k->said[i].version,
-                     k->said[i].update, (double)k->said[i].score);
-    }
+    add_scores(k, out);
     if (!k->paid) {
         text_buf_add(out, "no segment in the store that the journal has as trained "
                           "caused it\n");
@@ -263,8 +290,8 @@ static void tell(struct looking *k)
     text_buf_add(out, "last paid in segment %d:%" PRIu64 ", step %d:\n", k->paid_rank,
                  k->last.serial, k->at);
     explain_add_terms(k->x, &k->last.row, k->last.replayed, out);
-    explain_add_step_head(out);
-    explain_add_step(&k->step, k->at, k->caption.text, out);
+    explain_add_step_head(k->x, out);
+    explain_add_step(k->x, &k->step, k->at, k->caption.text, out);
     if (why != NULL || isnan(k->step.worth)) {
         text_buf_add(out, "%s\n",
                      why != NULL
@@ -305,10 +332,13 @@ static void tell_json(struct looking *k)
     }
     text_buf_add(out, "],\"scores\":[");
     for (size_t i = 0; i < k->said_count; i++) {
-        text_buf_add(
-            out, "%s{\"version\":%" PRIu64 ",\"update\":%" PRIu64 ",\"score\":%.9g}",
-            i > 0 ? "," : "", k->said[i].version, k->said[i].update,
-            (double)k->said[i].score);
+        text_buf_add(out, "%s{", i > 0 ? "," : "");
+        if (explain_has_model(k->x)) {
+            text_buf_add(out, "\"version\":%" PRIu64 ",", k->said[i].version);
+        }
+        text_buf_add(out, "\"update\":%" PRIu64 ",\"%s\":%.9g}", k->said[i].update,
+                     explain_has_model(k->x) ? "score" : "r_int",
+                     (double)k->said[i].score);
     }
     text_buf_add(out, "]");
     if (k->paid) {

@@ -52,11 +52,14 @@ void explain_add_known(const struct explain *x, const struct explain_caption *c,
 void explain_add_known_json(const struct explain_caption *c, int number,
                             const struct journal_row *row,
                             const struct explain_verdicts *v, struct text_buf *out);
-/* A row of the table of steps, and its head. */
-void explain_add_step_head(struct text_buf *out);
-void explain_add_step(const struct explain_step *s, int t, struct bytes text,
-                      struct text_buf *out);
+/* A row of the table of steps, and its head: with what the reward pays by, and no more. */
+void explain_add_step_head(const struct explain *x, struct text_buf *out);
+void explain_add_step(const struct explain *x, const struct explain_step *s, int t,
+                      struct bytes text, struct text_buf *out);
 void explain_add_step_json(const struct explain_step *s, int t, struct text_buf *out);
+/* Whether a model that is fitted says what captions are worth: there are versions, a gate
+ * and a ramp, and a score is not yet what is paid. */
+bool explain_has_model(const struct explain *x);
 /* In one sentence, why the run's reward is not known to the journal; NULL: it is. */
 const char *explain_why_not(const struct explain *x);
 

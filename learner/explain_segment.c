@@ -210,9 +210,9 @@ static void add_table(struct telling *t, const struct explain_pay *p,
             continue;
         }
         if (steps++ == 0) {
-            explain_add_step_head(out);
+            explain_add_step_head(t->x, out);
         }
-        explain_add_step(&s, i, p->caption[s.caption].text, out);
+        explain_add_step(t->x, &s, i, p->caption[s.caption].text, out);
         paid[s.caption] |= !s.silent && s.intrinsic != 0;
     }
     text_buf_add(out, steps == 0 ? "none of its steps was paid anything\n" : "");

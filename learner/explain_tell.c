@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 const char *explain_why_not(const struct explain *x)
 {
@@ -28,10 +29,37 @@ void explain_merge_label(struct explain_caption *c, int number,
     }
 }
 
-/* Whether a model says what captions are worth: there are a gate and a ramp. */
-static bool has_model(const struct explain *x)
+bool explain_has_model(const struct explain *x)
 {
     return x->kind->needs_texts;
+}
+
+/* What is paid beside the game's reward. */
+enum paid_by { PAID_NOTHING, PAID_BY_SIGHT, PAID_BY_CAPTION };
+
+static enum paid_by paid_by(const struct explain *x)
+{
+    if (strcmp(x->kind->name, "none") == 0) {
+        return PAID_NOTHING;
+    }
+    return x->kind->score_rows != NULL ? PAID_BY_SIGHT : PAID_BY_CAPTION;
+}
+
+/* The terms that count: what is seen is paid however often its caption came. */
+static void add_formula(const struct explain *x, const struct journal_row *row,
+                        struct text_buf *out)
+{
+    text_buf_add(out, "\nreward = %g clip(%g game, +-%g)", row->a_ext,
+                 row->reward_scale, row->clip);
+    if (paid_by(x) != PAID_NOTHING) {
+        text_buf_add(out, " + %g r_int", row->a_int);
+    }
+    if (paid_by(x) == PAID_BY_CAPTION) {
+        text_buf_add(out, " / N^%g%s%s", row->beta,
+                     (row->pays & JOURNAL_RAW) != 0 ? ", --soft=raw" : "",
+                     (row->pays & JOURNAL_HARD) != 0 ? ", hard" : "");
+    }
+    text_buf_add(out, "\n");
 }
 
 void explain_add_terms(const struct explain *x, const struct journal_row *row,
@@ -40,10 +68,10 @@ void explain_add_terms(const struct explain *x, const struct journal_row *row,
     text_buf_add(out, "%s at update %" PRIu64 " by %s",
                  replayed ? "replayed and paid again" : "paid", row->update,
                  x->told.reward);
-    if (has_model(x) && row->ramp > 0) {
+    if (explain_has_model(x) && row->ramp > 0) {
         text_buf_add(out, ": version %" PRIu64 " of its model, gate open, ramp %g",
                      row->model_version, row->ramp);
-    } else if (has_model(x)) {
+    } else if (explain_has_model(x)) {
         text_buf_add(out, ": its model's gate was closed, %s",
                      x->kind->asks == REWARD_ASKS_RATE ? "labels alone paid"
                                                        : "captions paid nothing");
@@ -55,30 +83,27 @@ void explain_add_terms(const struct explain *x, const struct journal_row *row,
     if (x->kind->asks != REWARD_ASKS_NOTHING) {
         text_buf_add(out, "; verdicts up to %" PRIu64 " were known", row->ledger_paid);
     }
-    text_buf_add(out, "\nreward = %g clip(%g game, +-%g) + %g r_int / N^%g%s%s\n",
-                 row->a_ext, row->reward_scale, row->clip, row->a_int, row->beta,
-                 (row->pays & JOURNAL_RAW) != 0 ? ", --soft=raw" : "",
-                 (row->pays & JOURNAL_HARD) != 0 ? ", hard" : "");
+    add_formula(x, row, out);
 }
 
 void explain_add_terms_json(const struct explain *x, const struct journal_row *row,
                             bool replayed, struct text_buf *out)
 {
-    text_buf_add(out,
-                 "\"update\":%" PRIu64 ",\"start\":%" PRIu32 ",\"replayed\":%s,"
-                 "\"model_version\":%" PRIu64 ",\"gate\":%s,\"ramp\":%.17g,"
-                 "\"score_mean\":%.17g,\"score_sigma\":%.17g,\"ledger_serial\":%" PRIu64
-                 ",\"a_ext\":%.17g,\"a_int\":%.17g,\"scale\":%.17g,\"clip\":%.17g,"
-                 "\"beta\":%.17g,\"eta\":%.17g,\"raw\":%s,\"hard\":%s",
-                 row->update, row->start, replayed ? "true" : "false",
-                 row->model_version,
-                 !has_model(x)   ? "null"
-                 : row->ramp > 0 ? "\"open\""
-                                 : "\"closed\"",
-                 row->ramp, row->score_mean, row->score_sigma, row->ledger_paid,
-                 row->a_ext, row->a_int, row->reward_scale, row->clip, row->beta,
-                 row->eta, (row->pays & JOURNAL_RAW) != 0 ? "true" : "false",
-                 (row->pays & JOURNAL_HARD) != 0 ? "true" : "false");
+    text_buf_add(
+        out,
+        "\"update\":%" PRIu64 ",\"start\":%" PRIu32 ",\"replayed\":%s,"
+        "\"model_version\":%" PRIu64 ",\"gate\":%s,\"ramp\":%.17g,"
+        "\"reward_score_mean\":%.17g,\"reward_score_sigma\":%.17g,\"ledger_serial\":"
+        "%" PRIu64 ",\"a_ext\":%.17g,\"a_int\":%.17g,\"scale\":%.17g,\"clip\":%.17g,"
+        "\"beta\":%.17g,\"eta\":%.17g,\"raw\":%s,\"hard\":%s",
+        row->update, row->start, replayed ? "true" : "false", row->model_version,
+        !explain_has_model(x) ? "null"
+        : row->ramp > 0       ? "\"open\""
+                              : "\"closed\"",
+        row->ramp, row->score_mean, row->score_sigma, row->ledger_paid, row->a_ext,
+        row->a_int, row->reward_scale, row->clip, row->beta, row->eta,
+        (row->pays & JOURNAL_RAW) != 0 ? "true" : "false",
+        (row->pays & JOURNAL_HARD) != 0 ? "true" : "false");
 }
 
 static bool score_holds(const struct explain_caption *c, const struct journal_row *row)
@@ -136,23 +161,47 @@ void explain_add_known_json(const struct explain_caption *c, int number,
     text_buf_add(out, "}");
 }
 
-void explain_add_step_head(struct text_buf *out)
+void explain_add_step_head(const struct explain *x, struct text_buf *out)
 {
-    text_buf_add(out, "%5s %11s %11s %11s %9s %5s  caption\n", "step", "reward",
-                 "game's", "caption's", "r_int", "N");
+    text_buf_add(out, "%5s %11s %11s", "step", "reward", "game's");
+    if (paid_by(x) == PAID_BY_CAPTION) {
+        text_buf_add(out, " %11s", "caption's");
+    }
+    if (paid_by(x) != PAID_NOTHING) {
+        text_buf_add(out, " %9s", "r_int");
+    }
+    if (paid_by(x) == PAID_BY_CAPTION) {
+        text_buf_add(out, " %5s", "N");
+    }
+    text_buf_add(out, "  caption\n");
 }
 
-void explain_add_step(const struct explain_step *s, int t, struct bytes text,
-                      struct text_buf *out)
+/* "?" where it is not known. */
+static void add_known_number(struct text_buf *out, int width, float value)
 {
-    text_buf_add(out, "%5d ", t);
-    if (isnan(s->worth)) {
-        text_buf_add(out, "%11s %11.6g %11s %9s", "?", (double)s->ext, "?", "?");
+    if (isnan(value)) {
+        text_buf_add(out, " %*s", width, "?");
     } else {
-        text_buf_add(out, "%11.6g %11.6g %11.6g %9.6g", (double)s->reward,
-                     (double)s->ext, (double)s->intrinsic, (double)s->worth);
+        text_buf_add(out, " %*.6g", width, (double)value);
     }
-    text_buf_add(out, " %5d  ", s->count);
+}
+
+void explain_add_step(const struct explain *x, const struct explain_step *s, int t,
+                      struct bytes text, struct text_buf *out)
+{
+    text_buf_add(out, "%5d", t);
+    add_known_number(out, 11, s->reward);
+    add_known_number(out, 11, s->ext);
+    if (paid_by(x) == PAID_BY_CAPTION) {
+        add_known_number(out, 11, s->intrinsic);
+    }
+    if (paid_by(x) != PAID_NOTHING) {
+        add_known_number(out, 9, s->worth);
+    }
+    if (paid_by(x) == PAID_BY_CAPTION) {
+        text_buf_add(out, " %5d", s->count);
+    }
+    text_buf_add(out, "  ");
     text_buf_add_json(out, text);
     text_buf_add(out, "\n");
 }

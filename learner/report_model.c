@@ -70,8 +70,8 @@ static void add_state(struct metrics_row *m, const struct train *t)
     metrics_num(m, "fresh_agreement", ratio((double)f->agreed, (double)f->fresh));
     metrics_num(m, "reward_drift", f->drift);
     if (f->orders) {
-        metrics_num(m, "score_mean", f->mean);
-        metrics_num(m, "score_sigma", f->sigma);
+        metrics_num(m, "reward_score_mean", f->mean);
+        metrics_num(m, "reward_score_sigma", f->sigma);
     }
 }
 

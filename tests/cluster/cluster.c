@@ -61,6 +61,9 @@ static void plan_learner(struct cluster *c, int rank)
     o->store_mb = STORE_MB;
     o->draw_timeout = 0; // the clock stands while a step runs: cluster.c waits instead
     o->checkpoint_seconds = 1e6; // when the test says so
+    if (p->tune != NULL) {
+        p->tune(o);
+    }
     l->clock = &c->clock;
     l->ranks = ranks_twin_rank(c->twin, rank);
     l->bus = c->bus;

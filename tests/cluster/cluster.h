@@ -34,8 +34,9 @@ struct cluster_plan {
     int segment_steps, batch; // 8, and envs * segment_steps: half of what is produced
     uint64_t seed;            // 1
     uint64_t update_ms;       // virtual time that an update takes: 0
-    const struct judge_backend *backend; // rule
-    double deadline;                     // of judges, seconds: 1
+    const struct judge_backend *backend;     // rule
+    double deadline;                         // of judges, seconds: 1
+    void (*tune)(struct learner_options *o); // the last word on each rank's settings
 };
 
 struct cluster_actor {

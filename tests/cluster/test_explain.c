@@ -347,27 +347,47 @@ static void rnd_is_not_guessed(void **state)
     end_kind();
 }
 
-/* What minos explain prints of a segment, of the closed store. */
+/* The closed store, where minos explain looks for it. */
+static void place_store(void)
+{
+    char from[600], to[600];
+
+    text_format(from, sizeof(from), "%s/store", dir);
+    assert_int_equal(file_make_dirs(from), ST_OK);
+    text_format(from, sizeof(from), "%s/store-1", dir);
+    text_format(to, sizeof(to), "%s/store/rank-0", dir);
+    assert_int_equal(rename(from, to), 0);
+}
+
+static struct explain asked; // large
+
+/* What minos explain prints of a segment, or where that is 0 of a caption. */
+static const char *told(uint64_t serial, const char *caption, enum status want)
+{
+    text_buf_release(&asked.out);
+    asked = (struct explain){.rank = 0,
+                             .serial = serial,
+                             .told = {.goal = "treasure", .ranks = 1},
+                             .kind = reward_find(kind)};
+    text_format(asked.run_dir, sizeof(asked.run_dir), "%s", dir);
+    text_format(asked.told.reward, sizeof(asked.told.reward), "%s", kind);
+    text_format(asked.caption, sizeof(asked.caption), "%s", caption);
+    assert_int_equal(serial > 0 ? explain_segment(&asked) : explain_caption(&asked),
+                     want);
+    return asked.out.data;
+}
+
 static void expect_told(uint64_t serial, const char *what, enum status want)
 {
-    struct explain x = {.rank = 0,
-                        .serial = serial,
-                        .told = {.goal = "treasure", .ranks = 1},
-                        .kind = reward_find(kind)};
+    const char *text = told(serial, "", want);
 
-    text_format(x.run_dir, sizeof(x.run_dir), "%s", dir);
-    text_format(x.told.reward, sizeof(x.told.reward), "%s", kind);
-    assert_int_equal(explain_segment(&x), want);
-    if (strstr(x.out.data, what) == NULL) {
-        fail_msg("'%s' is not in '%s'", what, x.out.data);
+    if (strstr(text, what) == NULL) {
+        fail_msg("'%s' is not in '%s'", what, text);
     }
-    text_buf_release(&x.out);
 }
 
 static void what_was_never_paid_is_told_apart(void **state)
 {
-    char from[600], to[600];
-
     (void)state;
     kind = "count";
     strcpy(dir, harness_make_dir());
@@ -382,11 +402,7 @@ static void what_was_never_paid_is_told_apart(void **state)
     school_step(&school);
     school_play(&school, 4);
     school_close(&school);
-    text_format(from, sizeof(from), "%s/store", dir);
-    assert_int_equal(file_make_dirs(from), ST_OK);
-    text_format(from, sizeof(from), "%s/store-1", dir);
-    text_format(to, sizeof(to), "%s/store/rank-0", dir);
-    assert_int_equal(rename(from, to), 0);
+    place_store();
     expect_told(1, "was paid", ST_OK);
     expect_told(3 * E + 1,
                 "was dropped and never trained: when its turn came, 3 updates", ST_OK);
@@ -429,6 +445,51 @@ static void a_label_that_stands_in_no_row_comes_from_the_ledger(void **state)
     assert_false(c.labelled);
 }
 
+static void play_updates(const char *name, uint64_t updates)
+{
+    kind = name;
+    strcpy(dir, harness_make_dir());
+    open_start(1);
+    for (uint64_t u = 0; u < updates; u++) {
+        school_play(&school, u);
+        school_step(&school);
+    }
+    school_close(&school);
+    place_store();
+}
+
+static void a_reward_that_no_caption_pays_is_told_without_its_counts(void **state)
+{
+    (void)state;
+    play_updates("rnd", 3);
+    expect_told(1, "game, +-10) + 0.73 r_int\n", ST_OK);
+    assert_null(strstr(told(1, "", ST_OK), "N^"));
+    expect_told(1, " step      reward      game's     r_int  caption", ST_OK);
+    harness_remove_dir(dir);
+    play_updates("none", 3);
+    expect_told(1, "game, +-10)\n", ST_OK);
+    assert_null(strstr(told(1, "", ST_OK), "r_int"));
+    harness_remove_dir(dir);
+}
+
+static void what_has_no_versions_is_told_by_update_and_not_without_end(void **state)
+{
+    int lines = 0;
+
+    (void)state;
+    play_updates("count", 40);
+    const char *text = told(0, landing, ST_OK);
+    assert_non_null(strstr(text, "  update      r_int\n"));
+    assert_null(strstr(text, "version"));
+    assert_non_null(strstr(text, " earlier ones are in --json\n"));
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++) {
+        lines++;
+    }
+    assert_in_range(lines, 16, 26);
+    harness_remove_dir(dir);
+    text_buf_release(&asked.out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +503,8 @@ int main(void)
         cmocka_unit_test(rnd_is_not_guessed),
         cmocka_unit_test(what_was_never_paid_is_told_apart),
         cmocka_unit_test(a_label_that_stands_in_no_row_comes_from_the_ledger),
+        cmocka_unit_test(a_reward_that_no_caption_pays_is_told_without_its_counts),
+        cmocka_unit_test(what_has_no_versions_is_told_by_update_and_not_without_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,7 @@ static void the_shipped_judges_and_both_examples_pass(void **state)
     s[count++] = check(judge, "--judge=sim", "--sim-garbage=0.3", "--sim-seed=2");
     s[count++] = check(example, NULL, NULL, NULL);
     s[count++] = check(broken, "none", NULL, NULL);
+    s[count++] = check(broken, "restless", NULL, NULL);
     const bool has_python =
         runner_run(dir, "/usr/bin/python3", "-c", "import zmq, flatbuffers", NULL) == 0;
     if (has_python) {

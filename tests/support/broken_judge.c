@@ -1,5 +1,6 @@
 /* A judge that breaks one rule of schemas/README.md, which its argument names, and keeps
- * all others; "none" keeps all. It dials MINOS_ENDPOINT. For the tests of judge-check.
+ * all others; "none" keeps all, and so does "restless", which says hello again when it is
+ * asked and reads one frame at a time. It dials MINOS_ENDPOINT. For the tests of judge-check.
  *
  *   twice     every verdict is sent two times
  *   forgets   an answer that was sent is forgotten, acknowledged or not
@@ -160,6 +161,9 @@ static void take_questions(void)
     if (st != ST_OK && is("trusts")) {
         abort();
     }
+    if (is("restless") && j.joined) {
+        say_hello();
+    }
     for (int i = 0; st == ST_OK && i < m.count; i++) {
         answer(&m.question[i]);
     }
@@ -294,6 +298,9 @@ static void step(void)
     bus_wait(&j.socket, 1, NULL, 0, NULL, 20);
     while (bus_receive(j.socket, &j.frame) == ST_OK) {
         take_frame();
+        if (is("restless")) {
+            break;
+        }
     }
     const uint64_t now = now_ms(); // not earlier: what was heard is never later than it
     if (j.joined && now - j.heard_ms > SILENCE_MS) {

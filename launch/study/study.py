@@ -45,6 +45,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 CURVE_POINTS = 120
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3c8d",
+           "#999999", "#000000", "#b8860b", "#8c564b", "#17becf")
 SUMMARY = ("env_steps", "seconds", "sps", "episodes", "success_rate", "return_mean",
            "labels", "questions_asked", "questions_duplicate", "captions",
            "policy_lag_p50", "policy_lag_p99", "peak_anon_mb", "blas_core", "entropy",
@@ -536,9 +538,10 @@ def cmd_plot(args):
                 lines.append(f"{x / 1e6} {sum(values) / len(values)} "
                              f"{min(values)} {max(values)}")
         blocks.append(f"$row{i} << END\n" + "\n".join(lines) + "\nEND\n")
-        plots.append(f"$row{i} using 1:3:4 with filledcurves notitle lc {i + 1} "
+        colour = f"rgb '{COLOURS[i % len(COLOURS)]}'"
+        plots.append(f"$row{i} using 1:3:4 with filledcurves notitle lc {colour} "
                      f"fs transparent solid 0.15 noborder")
-        plots.append(f"$row{i} using 1:2 with lines lw 2 lc {i + 1} "
+        plots.append(f"$row{i} using 1:2 with lines lw 2 lc {colour} "
                      f"title '{row} ({len(results)} seeds)' noenhanced")
     if not plots:
         die("no results yet")

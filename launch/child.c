@@ -40,6 +40,7 @@ enum status child_start_if_due(struct child *c, uint64_t now_ms)
         LOG_INFO("CHILD-LEFT", "%s.%d had left the run by itself, starting it again",
                  c->role, c->index);
     }
+    tail_begin(&c->tail);
     TRY(process_start(&c->args, c->log, &c->pid));
     c->state = CHILD_RUNNING;
     c->started_ms = now_ms;
@@ -62,6 +63,12 @@ static bool dies_too_often(struct child *c, uint64_t now_ms)
 static void give_up(struct child *c, const char *why, const char *end)
 {
     c->state = CHILD_GIVEN_UP;
+    if (tail_has_told(&c->tail)) {
+        LOG_ERROR("CHILD-GIVEN-UP",
+                  "%s.%d ended %s, %s; what it said of it stands above", c->role,
+                  c->index, end, why);
+        return;
+    }
     LOG_ERROR("CHILD-GIVEN-UP", "%s.%d ended %s, %s; its last lines, from %s", c->role,
               c->index, end, why, c->log);
     tail_print_last(&c->tail);

@@ -8,7 +8,10 @@
 
 #include "common/base/text.h"
 
-enum { READ_MOST = 1 << 20 }; // in one call, so that a flood of lines does not hold us
+enum {
+    READ_MOST = 1 << 20, // in one call, so that a flood of lines does not hold us
+    HELP_DASHES = 20
+};
 
 void tail_open(struct tail *t, const char *path)
 {
@@ -32,27 +35,88 @@ static bool is_awaited(const char *id)
     return false;
 }
 
-/* "12:03:07.412 learner.1 WARN  REPLAY-DROP ...": the level is the third word. */
-static bool is_shown(const char *line)
+/* "12:03:07.412 learner.1 WARN  REPLAY-DROP ...": the level is the third word. NULL: not
+ * a line of ours. */
+static const char *level_of(const char *line)
 {
     if (line[0] < '0' || line[0] > '9' || line[1] == '\0' || line[2] != ':') {
-        return false; // not a line of ours
+        return NULL;
     }
     for (int words = 0; words < 2; words++) {
         line += strcspn(line, " ");
         line += strspn(line, " ");
     }
-    if (strncmp(line, "INFO ", 5) == 0) {
-        return is_awaited(line + strspn(line + 5, " ") + 5);
+    return line;
+}
+
+static bool is_error(const char *line)
+{
+    const char *level = level_of(line);
+
+    return level != NULL && strncmp(level, "ERROR ", 6) == 0;
+}
+
+static bool is_shown(const char *line)
+{
+    const char *level = level_of(line);
+
+    if (level == NULL) {
+        return false;
     }
-    return strncmp(line, "WARN ", 5) == 0 || strncmp(line, "ERROR ", 6) == 0;
+    if (strncmp(level, "INFO ", 5) == 0) {
+        return is_awaited(level + strspn(level + 5, " ") + 5);
+    }
+    return strncmp(level, "WARN ", 5) == 0 || strncmp(level, "ERROR ", 6) == 0;
+}
+
+/* "[host:1234] 1 more process has sent help message ..." */
+static bool is_from_process(const char *line)
+{
+    const size_t host = line[0] == '[' ? strcspn(line, ":] ") : 0;
+
+    return host > 1 && line[host] == ':' &&
+           line[host + 1 + strspn(line + host + 1, "0123456789")] == ']';
+}
+
+/* What Open MPI says when a rank ends all: help between dashed lines, and who sent it. */
+static bool is_of_mpi(struct tail *t, const char *line)
+{
+    const size_t dashes = strspn(line, "-");
+
+    if (level_of(line) != NULL) {
+        t->in_help = false;
+        return false;
+    }
+    if (dashes >= HELP_DASHES && line[dashes] == '\0') {
+        t->in_help = !t->in_help;
+        return true;
+    }
+    return t->in_help || is_from_process(line) ||
+           strncmp(line, "MPI_ABORT was invoked", 21) == 0 ||
+           strncmp(line, "mpirun detected that", 20) == 0;
+}
+
+bool tail_has_told(const struct tail *t)
+{
+    for (int i = 0; i < TAIL_LINES; i++) {
+        if (is_error(t->last[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tail_begin(struct tail *t)
+{
+    memset(t->last, 0, sizeof(t->last));
+    t->in_help = false;
 }
 
 static void end_line(struct tail *t, void (**before)(void))
 {
     t->line[t->len] = '\0';
     t->len = 0;
-    if (t->line[0] == '\0') {
+    if (t->line[0] == '\0' || (is_of_mpi(t, t->line) && tail_has_told(t))) {
         return;
     }
     memcpy(t->last[t->next], t->line, sizeof(t->line));

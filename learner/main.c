@@ -45,12 +45,15 @@ static int learn(int argc, char **argv)
     if (learner_options_read(&l.options, argc, argv) != ST_OK) {
         return EXIT_USAGE;
     }
+    log_open("learner", -1, log_level_of(o->log_level));
+    if (train_check_options(o) != ST_OK) {
+        return EXIT_USAGE;
+    }
     if (option_is_given(argc, argv, "print-config")) {
         option_print_config(learner_option_table, o, stdout);
         return EXIT_DONE;
     }
     l.clock = clock_system();
-    log_open("learner", -1, log_level_of(o->log_level));
     stop_open();
     if (o->mpi && mpijob_open(MPIJOB_LEARNER) != ST_OK) {
         return EXIT_FAILED;

@@ -13,6 +13,11 @@ static float worth(const void *reward, float p)
     return reward_worth(reward, p);
 }
 
+static enum status check_classify(const struct reward_options *o)
+{
+    return model_check(&o->fitting, CAPNET_RATE);
+}
+
 static enum status open_classify(struct reward *r)
 {
     const struct model_plan plan = {.options = &r->options.fitting,
@@ -104,6 +109,7 @@ const struct reward_kind reward_classify = {.name = "classify",
                                             .needs_labels = true,
                                             .needs_texts = true,
                                             .asks = REWARD_ASKS_RATE,
+                                            .check = check_classify,
                                             .open = open_classify,
                                             .close = close_classify,
                                             .take_text = take_text,

@@ -210,7 +210,7 @@ int model_say(struct model *m, float *out, const struct bytes *text,
 
 /* ---- opening ---- */
 
-static enum status check_budget(const struct fitting_options *o, enum capnet_head head)
+enum status model_check(const struct fitting_options *o, enum capnet_head head)
 {
     const int64_t classes = head == CAPNET_RATE ? 2 * o->gate_class : o->gate_class;
     const int64_t need = o->gate_labels > classes ? o->gate_labels : classes;
@@ -290,7 +290,7 @@ enum status model_open(const struct model_plan *plan, struct model **out)
 {
     const struct fitting_options *o = plan->options;
 
-    TRY(check_budget(o, plan->head));
+    TRY(model_check(o, plan->head));
     struct model *m = mem_new(1, sizeof(*m));
     m->options = *o;
     m->peers = *plan->peers;

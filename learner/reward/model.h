@@ -51,6 +51,9 @@ struct model_plan {
 };
 
 /* ST_INVALID (logged): the label budget can never open the gate. */
+MUST_USE enum status model_check(const struct fitting_options *o,
+                                 enum capnet_head head);
+/* ST_INVALID (logged): the same. */
 MUST_USE enum status model_open(const struct model_plan *plan, struct model **out);
 void model_close(struct model *m); // NULL is fine
 

@@ -127,6 +127,11 @@ static enum status fit(struct reward *r, uint64_t update)
 
 /* ---- opening, labels ---- */
 
+static enum status check_rank(const struct reward_options *o)
+{
+    return model_check(&o->fitting, CAPNET_SCORE);
+}
+
 static enum status open_rank(struct reward *r)
 {
     const struct model_plan plan = {.options = &r->options.fitting,
@@ -242,6 +247,7 @@ const struct reward_kind reward_rank = {.name = "rank",
                                         .needs_labels = true,
                                         .needs_texts = true,
                                         .asks = REWARD_ASKS_ORDER,
+                                        .check = check_rank,
                                         .open = open_rank,
                                         .close = close_rank,
                                         .take_text = take_text,

@@ -62,6 +62,13 @@ const struct reward_kind *reward_find(const char *name)
     return NULL;
 }
 
+enum status reward_check(const struct reward_options *o)
+{
+    const struct reward_kind *kind = reward_find(o->kind);
+
+    return kind == NULL ? ST_INVALID : kind->check != NULL ? kind->check(o) : ST_OK;
+}
+
 void reward_init_arithmetic(struct reward *r, const struct reward_kind *kind,
                             const struct reward_options *o)
 {

@@ -62,6 +62,9 @@ struct reward_kind {
     /* After the table has it, where it is a rating. */
     void (*take_label)(struct reward *r, const struct reward_label *label,
                        uint64_t update);
+    /* Whether its settings can be meant, before anything is opened; NULL: always.
+     * ST_INVALID (logged). */
+    MUST_USE enum status (*check)(const struct reward_options *o);
     /* Once in an update, after its labels: gradient steps on a budget. Collective.
      * ST_CORRUPT (logged): the model is not a number. */
     MUST_USE enum status (*fit)(struct reward *r, uint64_t update);
@@ -95,11 +98,14 @@ struct reward {
     struct fitting_figures fitting; // of the kind's model, where it has one
     struct fitting_scored *scored;  // (texts) scored anew since the last update
     int scored_count;
-    void *state; // the kind's own
+    const char *note; // for people, beside its name: what pays is not what it may seem
+    void *state;      // the kind's own
 };
 
 /* NULL (logged): no such kind. */
 const struct reward_kind *reward_find(const char *name);
+/* What can be said of settings alone. ST_INVALID (logged): as below. */
+MUST_USE enum status reward_check(const struct reward_options *o);
 /* ST_INVALID (logged): no such kind, or a setting of it is wrong. most_texts: distinct
  * captions of one batch, at least its rows. */
 MUST_USE enum status reward_init(struct reward *r, const struct reward_options *o,

@@ -32,6 +32,7 @@ struct train_plan {
     const struct clock *clock;
     struct policy_shape shape;
     struct bytes goal; // the goal file's text
+    const char *goal_name;
     uint64_t run, spec_digest;
     uint32_t start;        // learner start count, 1..
     double seconds_before; // used by earlier starts, rank 0
@@ -103,7 +104,9 @@ struct train {
     double stage_s[STAGES], stage_mark;
 };
 
-/* Settings that cannot go together, before anything is made. ST_INVALID (logged). */
+/* Settings that cannot go together, before anything is made; without a number of ranks
+ * as far as it does not matter. ST_INVALID (logged). */
+MUST_USE enum status train_check_options(const struct learner_options *o);
 MUST_USE enum status train_check(const struct learner_options *o, int ranks);
 /* Fresh weights from the seed. ST_INVALID (logged): a setting is wrong. */
 MUST_USE enum status train_init(struct train *t, const struct train_plan *plan);

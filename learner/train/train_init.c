@@ -47,18 +47,6 @@ static enum status share_of(const struct learner_options *o, int64_t ranks,
     return ST_OK;
 }
 
-enum status train_check(const struct learner_options *o, int ranks)
-{
-    const struct reward_kind *kind = reward_find(o->reward);
-    int sequences;
-
-    if (kind == NULL) {
-        return ST_INVALID;
-    }
-    TRY(share_of(o, ranks, &sequences));
-    return replaying_check(o, kind->needs_labels);
-}
-
 static void alloc_rows(struct train *t, size_t rows, size_t actions)
 {
     t->logp = mem_new(rows * actions, sizeof(float));
@@ -132,6 +120,26 @@ static struct reward_options reward_of(const struct learner_options *o,
                     .seed = (uint64_t)o->seed,
                     .label_budget = o->label_budget,
                     .labels_come = o->labels_from[0] != '\0'}};
+}
+
+enum status train_check_options(const struct learner_options *o)
+{
+    const struct reward_options reward = reward_of(o, bytes_of(NULL, 0));
+    const struct reward_kind *kind = reward_find(o->reward);
+
+    if (kind == NULL) {
+        return ST_INVALID;
+    }
+    TRY(reward_check(&reward));
+    return replaying_check(o, kind->needs_labels);
+}
+
+enum status train_check(const struct learner_options *o, int ranks)
+{
+    int sequences;
+
+    TRY(train_check_options(o));
+    return share_of(o, ranks, &sequences);
 }
 
 /* After the reward, whose second head's return may be endless. */

@@ -240,9 +240,8 @@ static enum status make(struct plan *p, int argc, char **argv)
     p->idle_seconds = o.idle_seconds;
     p->topology = (struct topology){.ranks = 1};
     p->quiet = strcmp(settings_get(&p->settings, "quiet"), "true") == 0;
-    TRY(p->resumed ? ST_OK : plan_choose_port(p));
+    TRY(plan_check_port(p));
     TRY(plan_make_dir(p));
-    TRY(p->resumed ? plan_choose_port(p) : ST_OK);
     (void)text_format(path, sizeof(path), "%s/config.ini", p->run_dir);
     return settings_write(&p->settings, path);
 }

@@ -15,7 +15,7 @@
 #include "launch/port.h"
 #include "launch/process.h"
 
-enum { FIRST_PORT = 7340, PORT_MOST = 65535 };
+enum { PORT_MOST = 65535 };
 
 /* What may differ when a run is gone on with; the rest is what the run is. */
 static const char *const may_change[] = {"steps",
@@ -317,51 +317,25 @@ static enum status check_network(const struct plan *p)
     return ST_OK;
 }
 
-static enum status find_port(struct plan *p)
-{
-    const int ranks = (int)p->topology.ranks;
-    const int port = port_find(settings_get(&p->settings, "bind"), FIRST_PORT, ranks);
-
-    if (port == 0) {
-        fprintf(stderr, "minos %s: --port: no %d free ports in a row from %d on\n",
-                p->word, ranks, FIRST_PORT);
-        return ST_INVALID;
-    }
-    settings_put(&p->settings, "port", "%d", port);
-    return ST_OK;
-}
-
-/* The ranks' ports: as given, as they were, or the first free ones from 7340 on. */
-enum status plan_choose_port(struct plan *p)
+/* The ranks' ports as given. Where none is, rank 0 takes the one that it had before, or
+ * the first free one from 7340 on, when it listens: between a look of ours and that moment
+ * another program could take it. */
+enum status plan_check_port(const struct plan *p)
 {
     const struct settings *s = &p->settings;
     const int port = (int)settings_number(s, "port");
-    const bool known = (settings_is_set(s, "port") || p->resumed) && port != 0;
 
-    if (settings_get(s, "hostfile")[0] != '\0') {
-        return ST_OK; // the ports are other hosts' too: the ranks will say
-    }
-    if (!known) {
-        return find_port(p);
+    if (port == 0 || settings_get(s, "hostfile")[0] != '\0') {
+        return ST_OK; // other hosts' ports too: the ranks will say
     }
     const int used = port_in_use(settings_get(s, "bind"), port, (int)p->topology.ranks);
     if (used == 0) {
         return ST_OK;
     }
-    if (p->resumed && !p->port_named) {
-        fprintf(
-            stderr,
-            "minos %s: port %d, which the run had before, cannot be listened on now; "
-            "it takes another: actors and judges started by hand with --learner must "
-            "be told\n",
+    fprintf(stderr,
+            "minos %s: --port: port %d is in use by another process or not allowed; "
+            "give another --port, or --port=0 for one that is free\n",
             p->word, used);
-        return find_port(p);
-    }
-    fprintf(
-        stderr,
-        "minos %s: --port: port %d is in use by another process or not allowed; give "
-        "another --port\n",
-        p->word, used);
     return ST_INVALID;
 }
 
@@ -404,23 +378,12 @@ static enum status print_help(struct plan *p, int argc, char **argv)
     return ST_CLOSED;
 }
 
-static bool names_port(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--port=", 7) == 0 || strcmp(argv[i], "--port") == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum status plan_make(struct plan *p, int argc, char **argv)
 {
     char path[PATH_MAX_];
     const bool only_print = option_is_given(argc, argv, "print-config");
 
-    *p = (struct plan){
-        .lock_fd = -1, .word = "train", .port_named = names_port(argc, argv)};
+    *p = (struct plan){.lock_fd = -1, .word = "train"};
     TRY(settings_init(&p->settings));
     if (option_is_given(argc, argv, "help")) {
         return print_help(p, argc, argv);
@@ -433,10 +396,10 @@ enum status plan_make(struct plan *p, int argc, char **argv)
     if (settings_get(&p->settings, "run-dir")[0] == '\0') {
         TRY(new_run_dir(p));
     }
-    TRY(p->resumed ? ST_OK : plan_choose_port(p));
+    TRY(p->resumed ? ST_OK : plan_check_port(p));
     p->made_dir = !file_exists(settings_get(&p->settings, "run-dir"));
     TRY(plan_make_dir(p));
-    TRY(p->resumed ? plan_choose_port(p) : ST_OK); // its lock first: it may be at work
+    TRY(p->resumed ? plan_check_port(p) : ST_OK); // its lock first: it may be at work
     text_format(path, sizeof(path), "%s/config.ini", p->run_dir);
     return settings_write(&p->settings, path);
 }
@@ -509,6 +472,5 @@ void plan_print(const struct plan *p, FILE *to)
             t->cores, (long long)t->ranks, t->ranks == 1 ? "" : "s",
             (long long)t->actors, t->actors == 1 ? "" : "s", (long long)t->envs,
             (long long)p->judges, p->judges == 1 ? "" : "s");
-    fprintf(to, "minos: run directory %s, port %s\n", p->run_dir,
-            settings_get(s, "port"));
+    fprintf(to, "minos: run directory %s\n", p->run_dir);
 }

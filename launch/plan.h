@@ -18,9 +18,8 @@ struct plan {
     double idle_seconds; // label
     char ask[16];        // label: "rate" or "order"
     bool resumed, quiet;
-    bool made_dir;   // the run directory was not there before
-    bool port_named; // on this command line
-    int lock_fd;     // of the run directory
+    bool made_dir; // the run directory was not there before
+    int lock_fd;   // of the run directory
 };
 
 /* Checks everything, chooses what was left open, makes the run directory, takes its lock
@@ -34,7 +33,7 @@ void plan_find_family(struct plan *p);              // "crypt" of crypt-vault
 bool plan_is_empty(const char *path);               // a directory
 MUST_USE enum status plan_make_dir(struct plan *p); // of --run-dir, and its lock
 /* Of a fresh run before plan_make_dir(), so that nothing is made when it is taken. */
-MUST_USE enum status plan_choose_port(struct plan *p);
+MUST_USE enum status plan_check_port(const struct plan *p);
 /* A fresh start that was refused before training began leaves nothing that would hold its
  * wrong settings; said on stderr. */
 void plan_unmake(const struct plan *p);

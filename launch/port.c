@@ -2,18 +2,11 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "common/base/text.h"
-
-enum { TRIES = 512, PORT_MOST = 65535, PORTS_MOST = 256 };
-
-static int taken[PORTS_MOST]; // sockets that stand for ports of ours
-static int takens;
+enum { PORT_MOST = 65535 };
 
 static bool can_listen(struct in_addr addr, int port)
 {
@@ -42,49 +35,6 @@ static bool can_bind(const char *addr, int port)
     return can_listen(in, port);
 }
 
-/* A name without a file, which goes with the process and is known where the port is: in
- * this network namespace. */
-static bool take(int port)
-{
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0 || takens == PORTS_MOST) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        return true; // who listens first has it, as without this
-    }
-    text_format(un.sun_path + 1, sizeof(un.sun_path) - 1, "minos-port-%d", port);
-    if (bind(fd, (const struct sockaddr *)&un, sizeof(un)) != 0) {
-        close(fd);
-        return false;
-    }
-    taken[takens++] = fd;
-    return true;
-}
-
-static void give_back(int kept)
-{
-    while (takens > kept) {
-        close(taken[--takens]);
-    }
-}
-
-/* 0, or the first that somebody else has taken; then none is. */
-static int take_all(int port, int count)
-{
-    const int before = takens;
-
-    for (int i = 0; i < count; i++) {
-        if (!take(port + i)) {
-            give_back(before);
-            return port + i;
-        }
-    }
-    return 0;
-}
-
 bool port_address_is_ours(const char *addr)
 {
     struct in_addr in;
@@ -98,21 +48,6 @@ int port_in_use(const char *addr, int port, int count)
         if (!can_bind(addr, port + i)) {
             return port + i;
         }
-    }
-    return 0;
-}
-
-int port_find(const char *addr, int first, int count)
-{
-    int port = first;
-
-    for (int i = 0; i < TRIES && port + count - 1 <= PORT_MOST; i++) {
-        int used = port_in_use(addr, port, count);
-        used = used != 0 ? used : take_all(port, count);
-        if (used == 0) {
-            return port;
-        }
-        port = used + 1;
     }
     return 0;
 }

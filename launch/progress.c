@@ -11,8 +11,15 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "launch/jsonline.h"
+#include "launch/runstate.h"
 
-enum { LIVE_MS = 500, PLAIN_MS = 10000, FILE_MOST = 1 << 20, LINE_MOST = 512 };
+enum {
+    LIVE_MS = 500,
+    PLAIN_MS = 10000,
+    QUIET_MS = 5000, // more than usual between two updates
+    FILE_MOST = 1 << 20,
+    LINE_MOST = 512
+};
 
 static bool unread;
 static bool live; // a line without its end stands on the terminal
@@ -37,6 +44,7 @@ struct line {
     char *out;
     size_t size;
     const char *json;
+    double quiet_s; // since the learner, which is alive, told this; 0: lately
 };
 
 static void add(struct line *l, const char *text)
@@ -81,6 +89,7 @@ static void add_steps(struct line *l)
     }
     add(l, text);
     jsonline_number(l->json, "seconds", &spent);
+    spent += l->quiet_s;
     if (jsonline_number(l->json, "seconds_given", &seconds) && seconds > 0) {
         text_format(text, sizeof(text), "%.0f of %.0f s", spent, seconds);
     } else {
@@ -130,7 +139,7 @@ static bool add_labelling(struct line *l)
 static void add_text(struct line *l, const char *key, const char *label,
                      const char *silent)
 {
-    char value[64], text[128];
+    char value[160], text[192];
 
     if (jsonline_text(l->json, key, value, sizeof(value)) && value[0] != '\0' &&
         strcmp(value, silent) != 0) {
@@ -190,10 +199,67 @@ static void add_state(struct line *l)
     }
 }
 
+/* Rank 0 tells of itself between two updates alone: in a long one neither its clock nor
+ * whom it waited for before is news. */
+static double quiet_seconds(const char *run_dir, const char *json)
+{
+    const uint64_t silent_ms = runstate_silent_ms(run_dir);
+    char state[32] = "";
+
+    jsonline_text(json, "state", state, sizeof(state));
+    return silent_ms >= QUIET_MS && silent_ms != UINT64_MAX &&
+                   strcmp(state, "running") == 0 && runstate_is_held(run_dir)
+               ? (double)silent_ms / 1e3
+               : 0;
+}
+
+static void add_waiting(struct line *l)
+{
+    char text[64];
+
+    if (l->quiet_s > 0) {
+        text_format(text, sizeof(text), "no update has ended for %.0f s", l->quiet_s);
+        add(l, text);
+    } else if (!progress_is_over(l)) {
+        add_text(l, "waiting_for", "waiting for ", "nothing");
+    }
+}
+
+/* "reward: bow (toy vectors), 0.0123 a step", "reward: rank, version 3 pays 40 %, 0.0123 a
+ * step, right about 0.91 of held-out labels". */
+static void add_reward(struct line *l)
+{
+    char name[32] = "", note[64] = "", model[160] = "";
+    struct text_buf b = {0};
+    double n;
+
+    jsonline_text(l->json, "reward", name, sizeof(name));
+    jsonline_text(l->json, "reward_note", note, sizeof(note));
+    jsonline_text(l->json, "reward_model", model, sizeof(model));
+    if (name[0] == '\0' || strcmp(name, "none") == 0) {
+        return;
+    }
+    text_buf_add(&b, "reward: %s", name);
+    if (note[0] != '\0') {
+        text_buf_add(&b, " (%s)", note);
+    }
+    if (model[0] != '\0') {
+        text_buf_add(&b, ", %s", model);
+    }
+    if (jsonline_number(l->json, "r_int_mean", &n)) {
+        text_buf_add(&b, ", %.4f a step", n);
+    }
+    if (jsonline_number(l->json, "held_accuracy", &n)) {
+        text_buf_add(&b, ", right about %.2f of held-out labels", n);
+    }
+    add(l, b.data);
+    text_buf_release(&b);
+}
+
 bool progress_line(const char *run_dir, char *out, size_t size)
 {
     char *json = read_json(run_dir, "progress.json");
-    struct line l = {out, size, json};
+    struct line l = {.out = out, .size = size, .json = json};
 
     if (json == NULL) {
         return false;
@@ -201,6 +267,7 @@ bool progress_line(const char *run_dir, char *out, size_t size)
     out[0] = '\0';
     const bool labelling = add_labelling(&l);
     if (!labelling) {
+        l.quiet_s = quiet_seconds(run_dir, json);
         add_state(&l);
         add_steps(&l);
     }
@@ -208,16 +275,16 @@ bool progress_line(const char *run_dir, char *out, size_t size)
     add_number(&l, "success_rate", "success", 3);
     // What a narrow terminal must still show comes first.
     add_text(&l, "alarm", "ALARM: ", "");
-    if (!progress_is_over(&l)) {
-        add_text(&l, "waiting_for", "waiting for ", "nothing");
-    }
+    add_waiting(&l);
     add_number(&l, "policy_lag_p99", "lag p99", 0);
     add_number(&l, "return_mean", "return", 2);
     add_number(&l, "episodes", "episodes", -1);
     add_number(&l, "labels", "labels", -1);
-    add_text(&l, "reward_model", "reward: ", "");
-    add_number(&l, "actors", "actors", 0);
-    add_number(&l, "judges", "judges", 0);
+    add_reward(&l);
+    if (!progress_is_over(&l)) {
+        add_number(&l, "actors", "actors", 0);
+        add_number(&l, "judges", "judges", 0);
+    }
     add_share(&l, "failing_share", "of answers fail");
     add_text(&l, "asking_state", "asking: ", "on");
     if (!labelling) {
@@ -321,7 +388,7 @@ bool progress_print_finished(const char *run_dir)
 bool progress_print_summary(const char *run_dir)
 {
     char *json = read_json(run_dir, "summary.json"), line[LINE_MOST] = "";
-    struct line l = {line, sizeof(line), json};
+    struct line l = {.out = line, .size = sizeof(line), .json = json};
 
     if (json == NULL) {
         return false;
@@ -352,7 +419,7 @@ void progress_print_no_label(const char *run_dir)
                                            {"verdicts_overload", "overload"},
                                            {"verdicts_abstain", "abstained"}};
     char *json = read_json(run_dir, "summary.json"), text[LINE_MOST] = "";
-    struct line l = {text, sizeof(text), json};
+    struct line l = {.out = text, .size = sizeof(text), .json = json};
     double labels = 1, asked = 0, n;
 
     if (json != NULL && jsonline_number(json, "labels", &labels) && labels == 0) {

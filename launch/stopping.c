@@ -24,8 +24,9 @@ int stopping_main(int argc, char **argv)
         return code;
     }
     enum run_state state = runstate_of(o.run_dir);
-    if (state == RUN_DONE || state == RUN_STOPPED) {
-        printf("%s: %s already\n", o.run_dir, runstate_name(state));
+    if (state != RUN_RUNNING) {
+        printf("%s: %s%s\n", o.run_dir, runstate_name(state),
+               state == RUN_NEVER ? "" : " already");
         return EXIT_DONE;
     }
     (void)text_format(path, sizeof(path), "%s/control", o.run_dir);
@@ -37,7 +38,7 @@ int stopping_main(int argc, char **argv)
         return EXIT_FAILED;
     }
     const uint64_t end_ms = clock_ms(clock) + (uint64_t)(o.timeout * 1000);
-    while (state != RUN_DONE && state != RUN_STOPPED && clock_ms(clock) < end_ms) {
+    while (state == RUN_RUNNING && clock_ms(clock) < end_ms) {
         clock_sleep_ms(LOOK_MS);
         state = runstate_of(o.run_dir);
     }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "common/base/mem.h"
 #include "common/base/share.h"
 #include "common/base/stop.h"
+#include "common/base/text.h"
 #include "launch/child.h"
 #include "launch/progress.h"
 #include "launch/scratch.h"
@@ -23,7 +25,8 @@ enum {
     ORDER_MS = 60000, // for a learner to write its last checkpoint
     HURRY_MS = 10000, // then it is told again, by USR1
     LEAVE_MS = 5000,  // for actors and judges, once the learner is done
-    TERM_MS = 3000    // between TERM and KILL
+    TERM_MS = 3000,   // between TERM and KILL
+    ADDRESS_MOST = 4096
 };
 
 /* Phases of a run; each later one is about ending it. */
@@ -36,6 +39,7 @@ struct supervise {
     enum phase phase;
     uint64_t phase_ms;
     bool told_again;
+    bool told_address;
     bool refused; // by the learner, whose settings are wrong
     int code;     // the exit code, once the end has begun
     struct usage usage;
@@ -317,6 +321,25 @@ static void reap(struct supervise *s)
     }
 }
 
+/* Whoever joins by hand, or asks from elsewhere, wants to know. */
+static void tell_address(struct supervise *s)
+{
+    char path[PATH_MAX_], *text;
+    size_t len;
+
+    if (s->told_address || s->plan->quiet || !has_address(s->plan)) {
+        return;
+    }
+    s->told_address = true;
+    if (text_format(path, sizeof(path), "%s/address", s->plan->run_dir) &&
+        file_read(path, ADDRESS_MOST, &text, &len) == ST_OK) {
+        progress_clear();
+        printf("minos: listens at %s\n", text_trim(text));
+        fflush(stdout);
+        mem_free(text);
+    }
+}
+
 /* The learner first; the others once it listens, and not while it ends the run: then
  * they have just been told to leave. */
 static void start_due(struct supervise *s, uint64_t now_ms)
@@ -353,6 +376,7 @@ static void tick(struct supervise *s)
     hear_signals(s);
     reap(s);
     start_due(s, now_ms);
+    tell_address(s);
     for (int i = 0; i < s->count; i++) {
         tail_follow(&s->children[i].tail, progress_clear);
     }

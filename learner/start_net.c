@@ -167,7 +167,7 @@ struct look {
 static void look_once(struct learner *l, struct look *look)
 {
     io_look_for_stop(l->options.run_dir);
-    // Written again each time: a run whose progress is old counts as dead.
+    // Written again each time: where locks do not reach, old progress means dead.
     rundir_put_quick(l->options.run_dir, "progress.json",
                      "{\"state\": \"starting\", \"waiting_for\": \"actors\"}");
     const enum status st =

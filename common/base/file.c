@@ -13,9 +13,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+
+// Whoever looks at a lock, file_is_locked(), holds it for microseconds.
+enum { LOCK_TRIES = 10, LOCK_PAUSE_MS = 10 };
 
 static enum status failed(const char *what, const char *path)
 {
@@ -260,13 +264,29 @@ enum status file_lock(const char *path, int *fd)
     if (made < 0) {
         return failed("open lock", path);
     }
-    if (flock(made, LOCK_EX | LOCK_NB) != 0) {
-        const enum status st = errno == EWOULDBLOCK ? ST_AGAIN : failed("lock", path);
-        close(made);
-        return st;
+    for (int i = 0; flock(made, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
+            const enum status st =
+                errno == EWOULDBLOCK ? ST_AGAIN : failed("lock", path);
+            close(made);
+            return st;
+        }
+        clock_sleep_ms(LOCK_PAUSE_MS);
     }
     *fd = made;
     return ST_OK;
+}
+
+bool file_is_locked(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return false;
+    }
+    const bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return locked;
 }
 
 int file_end_stdout(int code)

@@ -28,6 +28,9 @@ bool file_on_network(const char *path, const char **kind);
 /* Takes an exclusive flock on path (made if missing). ST_AGAIN: another holds it.
  * Close *fd to let go. */
 MUST_USE enum status file_lock(const char *path, int *fd);
+/* Whether somebody holds it now. Who looks is in the way of one who takes it for
+ * microseconds, which file_lock() sits out, and of nobody else who looks. */
+bool file_is_locked(const char *path);
 /* For the end of a main(): what was printed got there, else says so on stderr and turns
  * `code` 0 into 1. */
 int file_end_stdout(int code);

@@ -49,6 +49,18 @@ static double number_in(const char *name, const char *key)
     return runner_json_number(run, name, key);
 }
 
+static void expect_text(const char *name, const char *key, const char *text)
+{
+    char path[PATH_MAX_ + 64], value[128] = "", *json;
+    size_t len;
+
+    text_format(path, sizeof(path), "%s/%s", run, name);
+    assert_int_equal(file_read(path, 1 << 20, &json, &len), ST_OK);
+    assert_true(jsonline_text(json, key, value, sizeof(value)));
+    assert_string_equal(value, text);
+    mem_free(json);
+}
+
 static bool ends_with_one_line_break(const char *name)
 {
     char path[PATH_MAX_ + 64], *text;
@@ -187,6 +199,14 @@ static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
     assert_true(number_in("summary.json", "questions_duplicate") == 0);
     assert_true(number_in("summary.json", "labels") == 12);
     assert_true(ends_with_one_line_break("summary.json"));
+    // The judge was there all along; that it left at the end is no news.
+    expect_text("summary.json", "asking_state", "on");
+    expect_text("progress.json", "asking_state", "on");
+    expect_text("summary.json", "goal", "treasure");
+    expect_text("summary.json", "judge", "rule");
+    assert_true(number_in("summary.json", "r_ext_mean") > 0);
+    assert_true(number_in("summary.json", "r_int_mean") > 0);
+    assert_true(number_in("progress.json", "r_int_mean") > 0);
     const double judging = number_in("summary.json", "cpu_judges_s") +
                            number_in("summary.json", "cpu_judging_s");
     const double share = number_in("summary.json", "judge_cpu_share");
@@ -202,6 +222,8 @@ static void a_run_learns_bandit_ends_by_itself_and_balances(void **state)
     assert_null(strstr(runner_output(dir), "minos: next:"));
     assert_int_equal(runner_run(dir, minos, "status", run_flag, NULL), 0);
     assert_non_null(strstr(runner_output(dir), "done"));
+    assert_non_null(strstr(runner_output(dir), "reward: retrieval, "));
+    assert_null(strstr(runner_output(dir), "no judge"));
     // How many steps that takes depends on when the labels came.
     if (evaluated_success() <= 0.8) {
         ends_well(runner_start(dir, minos, "train", run_flag, "--steps=1000000", NULL));
@@ -335,15 +357,51 @@ static void what_concerns_judges_is_checked_before_anything_is_made(void **state
     assert_int_equal(chdir(before), 0);
 }
 
+static void
+settings_that_do_not_go_together_are_told_before_anything_is_made(void **state)
+{
+    static const char *const table[][3] = {
+        {"--reward=classify", "--label-budget=10", "can never open the gate"},
+        {"--reward=rank", "--label-budget=10", "can never open the gate"},
+        {"--loss=oni", "--replay-ratio=0.25", "does not go with --replay-ratio"},
+        {"--reward=none", "--replay-ratio=0.25", "asks for no labels"},
+        {"--reward=count", "--replay-ratio=0.25", "asks for no labels"},
+        {"--preset=oni", "--replay-ratio=0.25", "does not go with --replay-ratio"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_int_equal(runner_run(dir, minos, "train", run_flag, "--env=crypt-vault",
+                                    table[i][0], table[i][1], NULL),
+                         2);
+        const char *out = runner_output(dir), *said = strstr(out, table[i][2]);
+        if (said == NULL || strstr(said + 1, table[i][2]) != NULL ||
+            strstr(out, "MPI") != NULL) {
+            fail_msg("%s %s says %s", table[i][0], table[i][1], out);
+        }
+        assert_false(file_exists(run));
+    }
+}
+
 static void a_start_that_the_learner_refuses_leaves_nothing_of_a_run(void **state)
 {
+    char flag[PATH_MAX_ + 64];
+
     (void)state;
-    assert_int_equal(runner_run(dir, minos, "train", run_flag, port_flag,
-                                "--env=crypt-vault", "--reward=classify",
-                                "--label-budget=10", NULL),
+    text_format(flag, sizeof(flag), "--word-vectors=%s",
+                harness_path(dir, "damaged.vec"));
+    assert_int_equal(file_write_atomic(harness_path(dir, "damaged.vec"),
+                                       bytes_text("2 3\ngold 1 2 nan\n")),
+                     ST_OK);
+    assert_int_equal(runner_run(dir, minos, "train", run_flag, "--env=crypt-vault",
+                                "--reward=bow", flag, NULL),
                      2);
-    assert_non_null(strstr(runner_output(dir), "can never open the gate"));
-    assert_non_null(strstr(runner_output(dir), "the run never began"));
+    const char *out = runner_output(dir), *said = strstr(out, "damaged.vec");
+    assert_non_null(said);
+    assert_non_null(strstr(out, "what it said of it stands above"));
+    assert_non_null(strstr(out, "the run never began"));
+    if (strstr(out, "MPI") != NULL || strstr(out, "---") != NULL) {
+        fail_msg("said %s", out);
+    }
     assert_false(file_exists(run));
 }
 
@@ -401,17 +459,70 @@ static void a_port_in_use_is_an_error_before_anything_is_made(void **state)
     close(fd);
 }
 
+static int port_of_run(void)
+{
+    char *text, path[PATH_MAX_ + 16];
+    size_t len;
+
+    text_format(path, sizeof(path), "%s/address", run);
+    assert_int_equal(file_read(path, 4096, &text, &len), ST_OK);
+    const int port = atoi(strrchr(text, ':') + 1);
+    mem_free(text);
+    return port;
+}
+
 static void a_run_whose_old_port_is_taken_goes_on_at_another(void **state)
+{
+    (void)state;
+    ends_well(runner_start(dir, minos, "train", run_flag, "--env=bandit",
+                           "--steps=20000", NULL));
+    const int old = port_of_run(), fd = take_port(old);
+    const pid_t named = runner_start(dir, minos, "train", run_flag, port_flag, NULL);
+    assert_int_equal(runner_wait(named, RUNNER_PATIENCE_MS), 2);
+    ends_well(runner_start(dir, minos, "train", run_flag, "--steps=30000", NULL));
+    assert_non_null(strstr(runner_output(dir), "this run had port"));
+    assert_int_not_equal(port_of_run(), old);
+    assert_true(number_in("summary.json", "env_steps") >= 30000);
+    close(fd);
+}
+
+static void a_port_that_the_user_chose_stays_the_runs_port(void **state)
 {
     (void)state;
     ends_well(start("--steps=20000", NULL));
     const int fd = take_port(atoi(port_flag + strlen("--port=")));
-    const pid_t named = runner_start(dir, minos, "train", run_flag, port_flag, NULL);
-    assert_int_equal(runner_wait(named, RUNNER_PATIENCE_MS), 2);
-    ends_well(runner_start(dir, minos, "train", run_flag, "--steps=30000", NULL));
-    assert_non_null(strstr(runner_output(dir), "it takes another"));
-    assert_true(number_in("summary.json", "env_steps") >= 30000);
+    assert_int_equal(runner_run(dir, minos, "train", run_flag, "--steps=30000", NULL),
+                     2);
+    assert_non_null(strstr(runner_output(dir), "is in use by another process"));
     close(fd);
+}
+
+/* Whom it had before minos came to start it again. */
+static void a_learner_whose_port_was_taken_meanwhile_comes_back_at_another(void **state)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    const int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    const pid_t pid = runner_start(dir, minos, "train", run_flag, "--env=bandit",
+                                   "--checkpoint-seconds=1", "--seconds=8", NULL);
+    wait_progress("env_steps", 10000);
+    const int old = port_of_run();
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    in.sin_port = htons((uint16_t)old);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+    kill_rank();
+    for (int i = 0; bind(fd, (struct sockaddr *)&in, sizeof(in)) != 0; i++) {
+        assert_true(i < 400);
+        clock_sleep_ms(1);
+    }
+    assert_int_equal(listen(fd, 1), 0);
+    ends_well(pid);
+    assert_non_null(strstr(runner_output(dir), "this run had port"));
+    assert_int_not_equal(port_of_run(), old);
+    assert_true(number_in("summary.json", "starts") == 2);
+    close(fd);
+    audit_balances();
 }
 
 static pid_t by_hand(const char *script)
@@ -454,7 +565,7 @@ static void a_learner_without_actors_is_seen_and_stops_in_order(void **state)
     const pid_t pid =
         runner_start(dir, learner, run_flag, port_flag, "--env=bandit", NULL);
     assert_true(runner_wait_file(run, "progress.json", 0));
-    // Where this file is old, minos status takes the run for dead.
+    // Where locks do not reach, minos status takes a run whose file is old for dead.
     first = progress_time();
     assert_true(runner_wait_for(is_rewritten, &first, RUNNER_PATIENCE_MS));
     const char *other = harness_make_dir();
@@ -487,12 +598,15 @@ int main(int argc, char **argv)
         TEST(two_ranks_share_the_work_and_survive_the_death_of_one),
         TEST(a_judge_of_ones_own_is_started_by_its_path),
         TEST(a_judge_in_another_language_is_started_by_its_path_too),
+        TEST(settings_that_do_not_go_together_are_told_before_anything_is_made),
         TEST(a_start_that_the_learner_refuses_leaves_nothing_of_a_run),
         TEST(a_run_whose_output_nobody_reads_any_more_stops_in_order),
         TEST(what_concerns_judges_is_checked_before_anything_is_made),
         TEST(help_names_choices_and_the_defaults_of_the_preset),
         TEST(a_port_in_use_is_an_error_before_anything_is_made),
         TEST(a_run_whose_old_port_is_taken_goes_on_at_another),
+        TEST(a_port_that_the_user_chose_stays_the_runs_port),
+        TEST(a_learner_whose_port_was_taken_meanwhile_comes_back_at_another),
         TEST(actors_by_hand_outlive_a_learner_and_minos_stop_ends_them),
         TEST(a_learner_without_actors_is_seen_and_stops_in_order),
         TEST(one_mpirun_starts_everything_and_ends_it),

@@ -35,7 +35,7 @@ static const char learner_sh[] =
     "  done\n"
     "  print_config 'run-dir= env=crypt-vault goal= reward=retrieval judge=rule\n"
     "    net=cells batch=1024 segment-steps=32 seed=1 steps=0 seconds=0 lr=0.001\n"
-    "    port=7340 bind=127.0.0.1 store-mb=100 checkpoint-seconds=30 word-vectors= "
+    "    port=0 bind=127.0.0.1 store-mb=100 checkpoint-seconds=30 word-vectors= "
     "value-norm=true' "
     "\"$@\"\n"
     "  exit 0\n"

@@ -3,10 +3,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "tests/support/harness.h"
@@ -163,9 +166,40 @@ static void a_lock_is_held_by_one_at_a_time(void **state)
     assert_string_equal(harness_stderr_end(), ""); // expected, so silent
     assert_int_equal(st, ST_AGAIN);
     assert_int_equal(second, -7);
+    assert_true(file_is_locked(path));
     close(first);
+    assert_false(file_is_locked(path));
     assert_int_equal(file_lock(path, &second), ST_OK);
     close(second);
+    assert_false(file_is_locked(harness_path(dir, "no-lock")));
+}
+
+static void who_looks_at_a_lock_is_in_nobodys_way(void **state)
+{
+    const char *path = harness_path(dir, "looked-at");
+    int mine, ready[2];
+    char c = 0;
+
+    (void)state;
+    assert_int_equal(file_write_atomic(path, bytes_text("")), ST_OK);
+    assert_int_equal(pipe(ready), 0);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) { // holds it as one does who looks, only longer
+        const int fd = open(path, O_RDONLY | O_CLOEXEC);
+        c = flock(fd, LOCK_SH | LOCK_NB) == 0 ? 1 : 2;
+        (void)!write(ready[1], &c, 1);
+        clock_sleep_ms(30);
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    assert_int_equal(c, 1);
+    assert_false(file_is_locked(path));
+    assert_int_equal(file_lock(path, &mine), ST_OK);
+    close(mine);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(ready[0]);
+    close(ready[1]);
 }
 
 static void the_file_system_of_a_path_yet_to_be_made_is_its_parents(void **state)
@@ -195,6 +229,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tree_is_removed_but_not_what_its_links_name,
                                         open_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_lock_is_held_by_one_at_a_time, open_dir,
+                                        remove_dir),
+        cmocka_unit_test_setup_teardown(who_looks_at_a_lock_is_in_nobodys_way, open_dir,
                                         remove_dir),
         cmocka_unit_test_setup_teardown(
             the_file_system_of_a_path_yet_to_be_made_is_its_parents, open_dir,

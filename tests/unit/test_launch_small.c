@@ -1,14 +1,18 @@
 /* The small parts of launch: ports, values out of JSON lines, following a log. */
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -16,6 +20,7 @@
 #include "launch/jsonline.h"
 #include "launch/port.h"
 #include "launch/progress.h"
+#include "launch/runstate.h"
 #include "launch/scratch.h"
 #include "launch/tail.h"
 #include "launch/usage.h"
@@ -35,15 +40,14 @@ static int listen_anywhere(int *port)
     return fd;
 }
 
-static void a_port_that_somebody_listens_at_is_passed_over(void **state)
+static void a_port_that_somebody_listens_at_is_in_use(void **state)
 {
     int port;
     const int fd = listen_anywhere(&port);
 
     (void)state;
     assert_int_equal(port_in_use("127.0.0.1", port, 1), port);
-    const int found = port_find("127.0.0.1", port, 2);
-    assert_true(found == 0 || found > port);
+    assert_int_equal(port_in_use("127.0.0.1", port, 2), port);
     close(fd);
     assert_int_equal(port_in_use("127.0.0.1", port, 1), 0);
 }
@@ -52,26 +56,6 @@ static void put(const char *run, const char *name, const char *text)
 {
     assert_int_equal(file_write_atomic(harness_path(run, name), bytes_text(text)),
                      ST_OK);
-}
-
-/* Between finding and listening another minos may look. */
-static void a_port_that_was_found_is_found_by_nobody_else(void **state)
-{
-    int port, status;
-    const int fd = listen_anywhere(&port);
-    close(fd);
-
-    (void)state;
-    const int found = port_find("127.0.0.1", port, 2);
-    assert_true(found >= port);
-    const pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        const int other = port_find("127.0.0.1", port, 2);
-        _exit(other == 0 || other > found + 1 ? 0 : 1);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
 }
 
 static void who_leaves_at_once_five_times_is_given_up(void **state)
@@ -161,6 +145,93 @@ static void the_last_update_goes_past_the_steps_but_not_past_100_percent(void **
     assert_true(progress_ends(run));
     assert_true(progress_line(run, line, sizeof(line)));
     assert_string_equal(line, "stopping  101.0 k of 100.0 k steps (100 %)  7 s");
+    harness_remove_dir(run);
+}
+
+/* A progress.json that was written so long ago. */
+static void put_progress(const char *run, const char *json, int seconds_ago)
+{
+    const char *path = harness_path(run, "progress.json");
+    const struct timespec then = {.tv_sec =
+                                      (time_t)(clock_wall_ms() / 1000) - seconds_ago};
+    const struct timespec times[2] = {then, then};
+
+    put(run, "progress.json", json);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void a_learner_in_a_long_update_runs_as_long_as_its_lock_is_held(void **state)
+{
+    static const char json[] = "{\"state\": \"running\", \"env_steps\": 4096, "
+                               "\"seconds\": 60, \"waiting_for\": \"actors\"}";
+    static const char *const locks[] = {"learner.lock", "minos.lock"};
+    const char *run = harness_make_dir();
+    char line[512];
+    int fd;
+
+    (void)state;
+    put_progress(run, json, 3);
+    assert_int_equal(runstate_of(run), RUN_RUNNING); // where locks do not reach
+    put_progress(run, json, 87);
+    assert_int_equal(runstate_of(run), RUN_STOPPED);
+    assert_true(progress_line(run, line, sizeof(line)));
+    assert_string_equal(line, "4096 steps  60 s  waiting for actors");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(file_lock(harness_path(run, locks[i]), &fd), ST_OK);
+        assert_int_equal(runstate_of(run), RUN_RUNNING);
+        close(fd);
+        assert_int_equal(runstate_of(run), RUN_STOPPED);
+    }
+    assert_int_equal(file_lock(harness_path(run, "learner.lock"), &fd), ST_OK);
+    assert_true(progress_line(run, line, sizeof(line)));
+    assert_non_null(strstr(line, "4096 steps  14")); // 147 s, or 148
+    assert_non_null(strstr(line, "no update has ended for 8"));
+    assert_null(strstr(line, "waiting for"));
+    put_progress(run, "{\"state\": \"done\"}", 0);
+    assert_int_equal(runstate_of(run), RUN_DONE);
+    close(fd);
+    harness_remove_dir(run);
+}
+
+static void a_run_whose_last_start_was_refused_is_what_it_was_before(void **state)
+{
+    const char *run = harness_make_dir();
+    int fd;
+
+    (void)state;
+    assert_int_equal(runstate_of(run), RUN_NEVER);
+    assert_int_equal(file_lock(harness_path(run, "minos.lock"), &fd), ST_OK);
+    assert_int_equal(runstate_of(run), RUN_RUNNING);
+    close(fd);
+    put(run, "run.json", "{}\n");
+    assert_int_equal(runstate_of(run), RUN_STOPPED);
+    put(run, "summary.json", "{}\n");
+    assert_int_equal(runstate_of(run), RUN_DONE);
+    harness_remove_dir(run);
+}
+
+static void status_takes_its_directory_before_and_behind_options(void **state)
+{
+    const char *run = harness_make_dir();
+    struct run_options o;
+    int code = -1;
+
+    (void)state;
+    put(run, "config.ini", "\n");
+    for (int i = 0; i < 2; i++) {
+        char word[] = "status", json[] = "--json", dir[512];
+        char *argv[] = {word, i == 0 ? dir : json, i == 0 ? json : dir, NULL};
+        assert_true(text_format(dir, sizeof(dir), "%s", run));
+        assert_true(runstate_parse(3, argv, &o, &code));
+        assert_true(o.json);
+        assert_string_equal(o.run_dir, run);
+    }
+    char word[] = "status", one[] = "a", two[] = "b";
+    char *argv[] = {word, one, two, NULL};
+    harness_stderr_begin();
+    assert_false(runstate_parse(3, argv, &o, &code));
+    assert_non_null(strstr(harness_stderr_end(), "b: not an option"));
+    assert_int_equal(code, 2);
     harness_remove_dir(run);
 }
 
@@ -324,6 +395,48 @@ static void only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept(void **
     harness_remove_dir(dir);
 }
 
+/* Open MPI 4.1's own words. */
+static void what_mpi_says_of_every_end_is_kept_only_where_nobody_tells_why(void **state)
+{
+    static const char error[] = "00:54:20.113 learner.0 ERROR BOW-GOAL     no word\n";
+    static const char mpi[] =
+        "--------------------------------------------------------------------------\n"
+        "MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD\n"
+        "with errorcode 2.\n"
+        "\n"
+        "NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes.\n"
+        "You may or may not see output from other processes, depending on\n"
+        "exactly when Open MPI kills them.\n"
+        "--------------------------------------------------------------------------\n"
+        "[vm:08154] 1 more process has sent help message help-mpi-api.txt\n";
+    const char *dir = harness_make_dir();
+    struct tail t;
+
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        char text[2048];
+        put(dir, "log", "");
+        tail_open(&t, harness_path(dir, "log"));
+        text_format(text, sizeof(text), "%s%s%s", told == 1 ? error : "", mpi, mpi);
+        FILE *f = fopen(harness_path(dir, "log"), "a");
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0);
+        fclose(f);
+        harness_stderr_begin();
+        tail_follow(&t, NULL);
+        tail_print_last(&t);
+        const char *said = harness_stderr_end();
+        assert_int_equal(tail_has_told(&t), told == 1);
+        assert_int_equal(strstr(said, "no word") != NULL, told == 1);
+        assert_int_equal(strstr(said, "MPI") == NULL, told == 1);
+        assert_int_equal(strstr(said, "[vm:08154]") == NULL, told == 1);
+        assert_int_equal(strstr(said, "---") == NULL, told == 1);
+        tail_begin(&t);
+        assert_false(tail_has_told(&t));
+    }
+    harness_remove_dir(dir);
+}
+
 static void a_line_without_end_does_not_grow_without_end(void **state)
 {
     const char *dir = harness_make_dir(), *path = harness_path(dir, "y.log");
@@ -347,18 +460,22 @@ static void a_line_without_end_does_not_grow_without_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_port_that_somebody_listens_at_is_passed_over),
-        cmocka_unit_test(a_port_that_was_found_is_found_by_nobody_else),
+        cmocka_unit_test(a_port_that_somebody_listens_at_is_in_use),
         cmocka_unit_test(who_leaves_at_once_five_times_is_given_up),
         cmocka_unit_test(a_run_without_a_label_says_so_at_its_end),
         cmocka_unit_test(only_numeric_addresses_of_this_machine_can_be_listened_on),
         cmocka_unit_test(what_killed_ranks_left_in_memory_is_swept),
         cmocka_unit_test(the_last_update_goes_past_the_steps_but_not_past_100_percent),
+        cmocka_unit_test(a_learner_in_a_long_update_runs_as_long_as_its_lock_is_held),
+        cmocka_unit_test(a_run_whose_last_start_was_refused_is_what_it_was_before),
+        cmocka_unit_test(status_takes_its_directory_before_and_behind_options),
         cmocka_unit_test(the_share_of_judging_is_of_all_starts_of_a_run),
         cmocka_unit_test(
             exit_code_2_soon_or_twice_in_a_row_is_not_mended_by_another_start),
         cmocka_unit_test(values_are_read_by_key),
         cmocka_unit_test(only_new_lines_from_warn_on_are_shown_and_the_last_ones_kept),
+        cmocka_unit_test(
+            what_mpi_says_of_every_end_is_kept_only_where_nobody_tells_why),
         cmocka_unit_test(a_line_without_end_does_not_grow_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ enum status report_open(struct report *r, struct train *t)
     char path[PATH_MAX_];
 
     *r = (struct report){.train = t, .state = "running"};
-    r->sps = NAN;
+    r->sps = r->paid = NAN;
     r->row_s = r->second_s = r->log_s = clock_s(t->plan.clock);
     r->row_seconds = train_seconds(t);
     r->row_steps = t->env_steps;
@@ -98,14 +98,34 @@ static int64_t labels_of(const struct train *t)
                : (int64_t)t->reward.table.labels;
 }
 
+/* That judges left a run that ended is no news. */
+static double asking_of(const struct report *r)
+{
+    return r->leaving ? r->asking : report_outside(&r->train->gauges, "asking");
+}
+
 /* ---- once a second ---- */
+
+static void add_reward(struct report *r)
+{
+    const struct train *t = r->train;
+    struct metrics_row *m = &r->row;
+    char model[REPORT_MODEL_STATE];
+
+    report_model_state(&t->reward.fitting, model);
+    metrics_text(m, "reward", t->options.reward);
+    metrics_text(m, "reward_note", t->reward.note != NULL ? t->reward.note : "");
+    metrics_text(m, "reward_model", model);
+    metrics_num(m, "r_int_mean", r->paid);
+    metrics_num(m, "held_accuracy",
+                t->reward.fitting.on ? t->reward.fitting.accuracy : NAN);
+}
 
 static void write_progress(struct report *r)
 {
     const struct train *t = r->train;
     const struct gauges *g = &t->gauges;
     struct metrics_row *m = &r->row;
-    char model[REPORT_MODEL_STATE];
 
     metrics_begin(m);
     metrics_text(m, "state", r->state);
@@ -119,9 +139,8 @@ static void write_progress(struct report *r)
     metrics_num(m, "return_mean", g->window > 0 ? g->window_return / g->window : NAN);
     metrics_num(m, "success_rate", g->window > 0 ? g->window_success / g->window : NAN);
     metrics_int(m, "labels", labels_of(t));
-    report_add_asking(m, g);
-    report_model_state(&t->reward.fitting, model);
-    metrics_text(m, "reward_model", model);
+    report_add_asking(m, g, asking_of(r));
+    add_reward(r);
     metrics_num(m, "policy_lag_p99", tallies_lag_quantile(&t->totals, 0.99));
     metrics_int(m, "actors", (int64_t)report_outside(g, "members"));
     metrics_int(m, "judges", (int64_t)report_outside(g, "judges"));
@@ -172,6 +191,8 @@ static void write_row(struct report *r, struct train *t)
     struct metrics_row *m = &r->row;
 
     r->sps = used > 0 ? (double)(t->env_steps - r->row_steps) / used : NAN;
+    r->paid =
+        t->recent.reward.rows > 0 ? t->recent.reward.in / t->recent.reward.rows : NAN;
     metrics_begin(m);
     metrics_int(m, "update", (int64_t)t->update);
     metrics_int(m, "env_steps", (int64_t)t->env_steps);
@@ -240,6 +261,13 @@ void report_tick(struct report *r, struct train *t)
 }
 
 /* ---- once a run ---- */
+
+void report_leaving(struct report *r)
+{
+    r->asking = report_outside(&r->train->gauges, "asking");
+    r->leaving = true;
+    r->state = "stopping";
+}
 
 static bool count_verdict(void *report, const struct ledger_entry *e)
 {
@@ -318,7 +346,7 @@ static void add_judging(struct report *r, const struct train *t)
     for (size_t i = 0; i < sizeof(as_they_are) / sizeof(as_they_are[0]); i++) {
         metrics_num(m, as_they_are[i], report_outside(&t->gauges, as_they_are[i]));
     }
-    report_add_asking(m, &t->gauges);
+    report_add_asking(m, &t->gauges, asking_of(r));
     add_judges(r);
 }
 
@@ -332,6 +360,8 @@ static enum status write_summary(struct report *r, struct train *t,
     metrics_begin(m);
     metrics_text(m, "env", t->options.env);
     metrics_text(m, "reward", t->options.reward);
+    metrics_text(m, "goal", t->plan.goal_name != NULL ? t->plan.goal_name : "");
+    metrics_text(m, "judge", t->reward.kind->needs_labels ? t->options.judge : "none");
     metrics_text(m, "net", t->options.net);
     metrics_int(m, "seed", t->options.seed);
     metrics_int(m, "ranks", ranks_count(t->ranks));
@@ -344,6 +374,7 @@ static enum status write_summary(struct report *r, struct train *t,
     metrics_num(m, "learner_samples_per_s",
                 seconds > 0 ? (double)t->samples / seconds : 0);
     report_add_window(m, &t->totals, &t->gauges);
+    report_add_rewards(m, &t->totals.reward);
     add_judging(r, t);
     add_own(m, t, true);
     report_add_model_run(m, t, r->first_update);

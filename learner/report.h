@@ -1,8 +1,8 @@
 #ifndef LEARNER_REPORT_H
 #define LEARNER_REPORT_H
 /* What a run tells of itself, written by rank 0's training thread: metrics.jsonl (a line
- * each --metrics-seconds), progress.json and seconds (each second), summary.json (once, at
- * the end). The I/O thread's counters of all ranks come along with the small allreduce. */
+ * each --metrics-seconds), progress.json and seconds (after an update, each second at
+ * most), summary.json (once, at the end). The I/O thread's counters of all ranks come along with the small allreduce. */
 
 #include <stdio.h>
 
@@ -27,6 +27,9 @@ struct report {
     uint64_t first_update;           // done when this start began
     double sps;                      // env steps per second over the last row, or NAN
     double judging_before;           // CPU seconds that earlier starts spent on judging
+    double paid;                     // r_int a step over the last row, or NAN
+    bool leaving;                    // judges are being told to leave
+    double asking;                   // who was asked before they were, enum io_asking
     /* Of the whole run, as the ledger has it; rank 0. */
     uint64_t verdicts[VERDICT_KINDS], verdicts_late, tokens_in, tokens_out;
     uint64_t requests, cost_micro; // that answers took
@@ -41,6 +44,8 @@ void report_read_outside(void *ctx, int rank, double *v, struct rank_gauges *own
 MUST_USE enum status report_open(struct report *r, struct train *t);
 /* After each step: writes what is due. */
 void report_tick(struct report *r, struct train *t);
+/* Training is over: actors and judges leave in what follows. */
+void report_leaving(struct report *r);
 /* The last line, summary.json and progress.json. store_dir: where the audit looks. */
 MUST_USE enum status report_finish(struct report *r, struct train *t,
                                    const char *store_dir);

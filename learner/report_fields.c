@@ -219,7 +219,7 @@ void report_add_judges(struct metrics_row *m, const struct io_counters *c)
     text_buf_release(&b);
 }
 
-void report_add_asking(struct metrics_row *m, const struct gauges *g)
+void report_add_asking(struct metrics_row *m, const struct gauges *g, double asking)
 {
     const double share = report_outside(g, "failing_share");
     char alarm[96] = "";
@@ -229,8 +229,7 @@ void report_add_asking(struct metrics_row *m, const struct gauges *g)
             alarm, sizeof(alarm), "%.0f %% of judges' answers fail (%s)", 100 * share,
             verdict_kind_name((enum verdict_kind)report_outside(g, "failing_kind")));
     }
-    metrics_text(m, "asking_state",
-                 io_asking_name((enum io_asking)report_outside(g, "asking")));
+    metrics_text(m, "asking_state", io_asking_name((enum io_asking)asking));
     metrics_num(m, "failing_share", share);
     metrics_text(m, "alarm", alarm);
 }

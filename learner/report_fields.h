@@ -21,8 +21,9 @@ void report_add_replay(struct metrics_row *m, const struct tallies *t);
 void report_add_outside(struct metrics_row *m, const struct gauges *g);
 /* Each judge's answers, as an array; rank 0's counters. */
 void report_add_judges(struct metrics_row *m, const struct io_counters *c);
-/* For people: whether judges are asked, the share of failures, the alarm or "". */
-void report_add_asking(struct metrics_row *m, const struct gauges *g);
+/* For people: whether judges are asked (enum io_asking), the share of failures, the alarm
+ * or "". */
+void report_add_asking(struct metrics_row *m, const struct gauges *g, double asking);
 /* Of the rank where it is largest: memory, the store's file over its live bytes. */
 void report_add_ranks(struct metrics_row *m, const struct train *t);
 double report_anon_peak(const struct train *t);

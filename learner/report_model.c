@@ -1,13 +1,42 @@
 #include "learner/report_model.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "common/base/log.h"
 #include "common/base/text.h"
 
+static const char gate[] = "gate waits";
+
 static double ratio(double a, double b)
 {
     return b > 0 ? a / b : NAN;
+}
+
+static void add_need(char out[REPORT_MODEL_STATE], uint64_t has, uint64_t needs,
+                     const char *of)
+{
+    const size_t len = strlen(out);
+
+    if (has < needs) {
+        text_format(out + len, REPORT_MODEL_STATE - len, ", %llu of %llu %s",
+                    (unsigned long long)has, (unsigned long long)needs, of);
+    }
+}
+
+/* What is still missing: what is there already is not what it waits for. */
+static void gate_state(const struct fitting_figures *f, char out[REPORT_MODEL_STATE])
+{
+    const uint64_t least =
+        f->orders || f->of_class[1] < f->of_class[0] ? f->of_class[1] : f->of_class[0];
+
+    text_format(out, REPORT_MODEL_STATE, "%s", gate);
+    add_need(out, f->labels, f->need_labels, "labels to train on");
+    add_need(out, least, f->need_class, f->orders ? "decided" : "of a class");
+    add_need(out, f->steps, f->need_steps, "steps");
+    if (strlen(out) == strlen(gate)) {
+        text_format(out, REPORT_MODEL_STATE, "%s for the next version", gate);
+    }
 }
 
 void report_model_state(const struct fitting_figures *f, char out[REPORT_MODEL_STATE])
@@ -23,15 +52,7 @@ void report_model_state(const struct fitting_figures *f, char out[REPORT_MODEL_S
         text_format(out, REPORT_MODEL_STATE, "version %llu pays %.0f %%",
                     (unsigned long long)f->version, 100 * f->ramp);
     } else {
-        const uint64_t least = f->orders || f->of_class[1] < f->of_class[0]
-                                   ? f->of_class[1]
-                                   : f->of_class[0];
-        text_format(out, REPORT_MODEL_STATE,
-                    "gate %llu/%llu labels, %llu/%llu %s, %llu/%llu steps",
-                    (unsigned long long)f->labels, (unsigned long long)f->need_labels,
-                    (unsigned long long)least, (unsigned long long)f->need_class,
-                    f->orders ? "decided" : "of a class", (unsigned long long)f->steps,
-                    (unsigned long long)f->need_steps);
+        gate_state(f, out);
     }
 }
 

@@ -7,7 +7,7 @@
 #include "common/base/metrics.h"
 #include "learner/train/train.h"
 
-enum { REPORT_MODEL_STATE = 64 };
+enum { REPORT_MODEL_STATE = 128 };
 
 /* For people: what the gate waits for, how far the ramp is, or the version that pays; ""
  * where there is no model. */

@@ -227,6 +227,7 @@ static enum status open_training(struct learner *l)
         .clock = l->clock,
         .shape = {.actions = l->spec.actions, .value_heads = (int)o->value_heads},
         .goal = bytes_of(l->goal.text, l->goal.len),
+        .goal_name = l->goal.name,
         .run = l->plan.dir.run,
         .spec_digest = l->spec.spec_digest,
         .start = l->plan.dir.start,
@@ -346,7 +347,7 @@ void start_drain_begin(struct learner *l)
     const struct to_io stop = {.kind = TO_IO_STOP};
 
     train_end(&l->train);
-    l->report.state = "stopping";
+    report_leaving(&l->report);
     report_tick(&l->report, &l->train);
     sampler_tell(l->rings.to_io, &stop);
 }

@@ -253,6 +253,7 @@ static enum status take_goal(struct reward *r)
              "words",
              wordvec_words(b->file), dim, r->options.word_vectors,
              wordvec_words(b->file) < TOY_WORDS ? ", toy vectors" : "", known, words);
+    r->note = wordvec_words(b->file) < TOY_WORDS ? "toy vectors" : NULL;
     return ST_OK;
 }
 

@@ -288,11 +288,18 @@ static enum status check_need(struct plan *p, const struct need *n)
     const char *given = settings_get(&p->settings, n->setting);
     char *path = given[0] != '\0' ? realpath(given, NULL) : NULL, inside[PATH_MAX_];
 
-    if (path != NULL && n->holds != NULL &&
-        (!text_format(inside, sizeof(inside), "%s/%s", path, n->holds) ||
-         !file_exists(inside))) {
-        fprintf(stderr, "minos %s: --%s: %s has no %s; it must be %s\n", p->word,
-                n->setting, path, n->holds, n->what);
+    if (path != NULL &&
+        (!text_format(inside, sizeof(inside), "%s%s%s", path,
+                      n->holds != NULL ? "/" : "", n->holds != NULL ? n->holds : "") ||
+         access(inside, R_OK) != 0)) {
+        const int why = errno;
+        if (n->holds != NULL && (why == ENOENT || why == ENOTDIR)) {
+            fprintf(stderr, "minos %s: --%s: %s has no %s; it must be %s\n", p->word,
+                    n->setting, path, n->holds, n->what);
+        } else {
+            fprintf(stderr, "minos %s: --%s: %s: %s\n", p->word, n->setting, inside,
+                    strerror(why));
+        }
         free(path);
         return ST_INVALID;
     }

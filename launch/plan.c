@@ -12,6 +12,7 @@
 #include "common/base/share.h"
 #include "common/base/text.h"
 #include "launch/judging.h"
+#include "launch/owned.h"
 #include "launch/port.h"
 #include "launch/process.h"
 
@@ -356,6 +357,7 @@ static enum status decide(struct plan *p, int argc, char **argv)
     st = st == ST_OK ? judging_check_goal(p, spec.data) : st;
     st = st == ST_OK ? judging_check_judge(p, spec.data) : st;
     st = st == ST_OK ? judging_check_needs(p) : st;
+    st = st == ST_OK ? owned_check(p, argc, argv) : st;
     st = st == ST_OK && !p->resumed ? judging_check_labels(p) : st;
     text_buf_release(&spec);
     TRY(st);

@@ -215,6 +215,27 @@ static bool take_entry(void *ctx, const struct ledger_entry *e)
     return true;
 }
 
+/* Ratings and orders apart: what is rare among each is another thing. */
+static void tell_labels(const struct fit_command *c)
+{
+    uint32_t of[2][2] = {{0}}; // orders or not; helpful, or no tie
+    char orders[64] = "";
+    struct labels_item it;
+
+    for (uint32_t i = 0; i < labels_count(c->labels); i++) {
+        labels_get(c->labels, i, &it);
+        of[it.captions > 1][it.helpful]++;
+    }
+    if (of[1][0] + of[1][1] > 0) {
+        (void)text_format(orders, sizeof(orders), " and %u orders, %u of them ties",
+                          of[1][0] + of[1][1], of[1][0]);
+    }
+    LOG_INFO("FIT-BEGIN",
+             "%u ratings, %u of them helpful,%s of %s for goal %s; %u labels held out",
+             of[0][0] + of[0][1], of[0][1], orders, c->about.environment, c->about.goal,
+             labels_held(c->labels));
+}
+
 static enum status read_labels(struct fit_command *c)
 {
     c->labels = labels_new(c->o.held_out);
@@ -222,10 +243,7 @@ static enum status read_labels(struct fit_command *c)
     const enum status st = ledger_source_scan(c->source, 1, 0, take_entry, c);
     c->about.ledger_digest = hash_end(c->digest);
     TRY(st);
-    LOG_INFO("FIT-BEGIN",
-             "%u labels of %s for goal %s, %u of them helpful or no tie, %u held out",
-             labels_count(c->labels), c->about.environment, c->about.goal,
-             labels_of_class(c->labels, true), labels_held(c->labels));
+    tell_labels(c);
     return ST_OK;
 }
 
@@ -248,14 +266,15 @@ static enum status fit(struct fit_command *c)
     TRY(choose_environment(c));
     TRY(choose_goal(c));
     TRY(read_labels(c));
+    TRY(motif_dir_try(o->out, plan.text));
     TRY(motif_fit(&plan, c->labels, a, &net));
     const enum status st = motif_dir_write(o->out, a, net);
     capnet_free(net);
     TRY(st);
-    LOG_INFO("FIT-END",
-             "the model of epoch %" PRIu64 ", right about %.3f of %.0f held-out pairs, "
-             "%" PRIu64 " of %" PRIu64 " orders were ties; it is in %s",
-             a->epochs, a->accuracy, a->compared, a->ties, a->orders, o->out);
+    char right[MOTIF_RIGHT_MAX];
+
+    LOG_INFO("FIT-END", "the model of epoch %" PRIu64 ", %s; it is in %s", a->epochs,
+             motif_fit_right(a->accuracy, a->compared, right), o->out);
     return ST_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "learner/label.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -192,6 +193,31 @@ static enum status open_intake(struct label *l)
     return io_open(&plan, &l->io);
 }
 
+/* Labels of this goal that are of the kind not asked for now. */
+static bool count_other(void *label, const struct ledger_entry *e)
+{
+    struct label *l = label;
+
+    l->other += e->trains && hash_equal(e->goal_digest, l->goal.digest) &&
+                (e->captions > 1) != l->orders;
+    return true;
+}
+
+/* Not wrong, but seldom meant: nobody takes both but minos fit. */
+static enum status tell_mixed(struct label *l)
+{
+    l->other = 0;
+    TRY(ledger_scan(l->ledger, 1, 0, count_other, l));
+    if (l->other > 0) {
+        LOG_WARN("LABEL-MIXED",
+                 "%s holds %" PRIu64 " %s already, %s go beside them: a run takes the "
+                 "kind that its reward reads, minos fit learns from both",
+                 l->options.run_dir, l->other, l->orders ? "ratings" : "orders",
+                 l->orders ? "orders" : "ratings");
+    }
+    return ST_OK;
+}
+
 /* Started by hand: judges that are given the directory find their settings in it. */
 static enum status write_config(const struct label *l)
 {
@@ -227,6 +253,7 @@ static enum status open_label(struct label *l)
     l->bus = bus_new();
     TRY(listen_for_judges(l));
     TRY(open_stores(l));
+    TRY(tell_mixed(l));
     l->rings.to_training = ring_new(sizeof(struct to_training), RING_SLOTS);
     l->rings.to_io = ring_new(sizeof(struct to_io), RING_SLOTS);
     l->report = io_report_new();

@@ -48,6 +48,7 @@ struct label {
     uint64_t answers;      // verdicts of this start, as told last
     uint32_t next;         // caption to be handed over
     uint64_t before;       // labels when this round over the captions began
+    uint64_t other;        // labels of the other kind that the ledger has for this goal
     bool orders;           // captions are put in order
     bool drained;
     enum label_end end;

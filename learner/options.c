@@ -91,7 +91,7 @@ struct option learner_option_table[] = {
         "reward bow: cosines that are not above it pay nothing"),
     ROW(reward_model, "reward-model", OPT_TEXT, "", 0, 0,
         "reward motif: a directory that minos fit made of a ledger"),
-    ROW(motif_quantile, "motif-quantile", OPT_FLOAT, "0.5", 0, 1,
+    ROW(motif_quantile, "motif-quantile", OPT_FLOAT, "0.5", 0, 0.999,
         "reward motif: share of the captions that the model was trained on that pay "
         "nothing, the lowest"),
     OPT_ONE_OF(struct learner_options, count_key, "count-key", "digits-masked",

@@ -142,7 +142,8 @@ void asking_count_verdict(struct asking *a, const struct judge *j,
     a->told.tokens_estimated += v->estimated;
     a->told.judge_requests += v->requests;
     a->told.judge_cost_micro += v->cost_micro;
-    repute_verdict(repute_of(&a->repute, j->name, j->model, j->prompt_digest), v);
+    repute_verdict(repute_of(&a->repute, j->name, j->model, j->prompt_digest), v,
+                   is_again(v));
     (void)alarm_add(&a->alarm, (enum verdict_kind)v->kind);
     if (a->alarm.raised) {
         tell_alarm(a);

@@ -42,7 +42,7 @@ const char *io_asking_name(enum io_asking state); // "budget spent"; "" for NOT
 enum { IO_JUDGES_TOLD = 8, IO_JUDGE_NAME = 64 };
 struct io_judge {
     char name[IO_JUDGE_NAME], model[IO_JUDGE_NAME];
-    uint64_t answers, labels, failures;
+    uint64_t answers, labels, failures; // labels: ties of orders too, no checks
     uint64_t again, agreed; // captions it labelled twice, and on the same side of 0.5
     double difference;      // mean |p - p'| of those; 0 without any
     uint64_t pairs, first_won, second_won; // asked in both orders; by place alone

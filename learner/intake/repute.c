@@ -40,11 +40,11 @@ struct repute_one *repute_of(struct repute *r, const char *name, const char *mod
     return o;
 }
 
-void repute_verdict(struct repute_one *o, const struct msg_verdict *v)
+void repute_verdict(struct repute_one *o, const struct msg_verdict *v, bool check)
 {
     o->told.answers++;
     o->told.failures += alarm_is_failure((enum verdict_kind)v->kind);
-    o->told.labels += v->kind == VERDICT_LABEL;
+    o->told.labels += !check && (v->kind == VERDICT_LABEL || v->kind == VERDICT_TIE);
     if (v->position != POSITION_UNKNOWN) {
         o->told.pairs++;
         o->told.first_won += v->position > 0;

@@ -42,7 +42,8 @@ void repute_init(struct repute *r, double share);
  * another judge of it: what it said before is not asked again. */
 struct repute_one *repute_of(struct repute *r, const char *name, const char *model,
                              struct hash128 prompt_digest);
-void repute_verdict(struct repute_one *o, const struct msg_verdict *v);
+/* check: asked for consistency, so that it is no label. */
+void repute_verdict(struct repute_one *o, const struct msg_verdict *v, bool check);
 /* It labelled that caption; place: of an item's captions, else NULL. */
 void repute_label(const struct repute *r, struct repute_one *o,
                   const struct repute_sample *s, const uint8_t *place);

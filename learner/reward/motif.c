@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "learner/reward/motif_dir.h"
+#include "learner/reward/motif_fit.h"
 #include "learner/reward/peers.h"
 #include "learner/reward/reward_pays.h"
 #include "learner/store/ledger.h"
@@ -31,7 +32,7 @@ struct motif {
     struct motif_about about;
     struct hash128 identity;
     struct capnet *net;
-    float threshold;            // of z
+    float threshold;            // of z, never below 0
     struct motif_score *scores; // (SCORES); a slot is simply taken over
     bool failed;                // a score was no number
 };
@@ -43,7 +44,7 @@ static float worth(struct motif *m, float score)
     const float z = (score - (float)m->about.mean) / (float)m->about.sigma;
 
     m->failed |= !isfinite(z);
-    return z > 0 && z > m->threshold ? fminf(z, most) / most : 0;
+    return z > m->threshold ? fminf(z, most) / most : 0;
 }
 
 /* Those of `which` (n <= PASS). */
@@ -149,20 +150,23 @@ static enum status agree_on_model(const struct reward *r)
     return same ? ST_OK : ST_INVALID;
 }
 
-/* Between two hundredths in a straight line. 0: whatever is above the mean is paid. */
-static float quantile_of(const struct motif_about *a, double q)
+/* What z must be above: the quantile, between two hundredths in a straight line, and the
+ * mean. */
+static float threshold_of(const struct motif_about *a, double q)
 {
     const double at = q * (MOTIF_QUANTILES - 1);
     const int low = (int)at < MOTIF_QUANTILES - 1 ? (int)at : MOTIF_QUANTILES - 2;
     const double share = at - low;
 
-    return (float)((1 - share) * a->quantile[low] + share * a->quantile[low + 1]);
+    return fmaxf((float)((1 - share) * a->quantile[low] + share * a->quantile[low + 1]),
+                 0);
 }
 
 static enum status open_motif(struct reward *r)
 {
     struct motif *m = r->state = mem_new(1, sizeof(*m));
     const struct motif_about *a = &m->about;
+    char right[MOTIF_RIGHT_MAX];
 
     if (r->options.reward_model == NULL || r->options.reward_model[0] == '\0') {
         LOG_ERROR("MOTIF-DIR",
@@ -174,13 +178,13 @@ static enum status open_motif(struct reward *r)
     m->identity = motif_dir_identity(&m->about);
     TRY(check_about(r));
     TRY(agree_on_model(r));
-    m->threshold = quantile_of(a, r->options.motif_quantile);
+    m->threshold = threshold_of(a, r->options.motif_quantile);
     m->scores = mem_new(SCORES, sizeof(*m->scores));
     LOG_INFO("MOTIF-OPEN",
-             "the model in %s was fitted on %llu labels for goal %s, %.2f of %.0f "
-             "held-out pairs right; captions pay above %.2f deviations",
+             "the model in %s was fitted on %llu labels for goal %s, %s; captions pay "
+             "above %.2f deviations",
              r->options.reward_model, (unsigned long long)a->labels, a->goal,
-             a->accuracy, a->compared, fmax((double)m->threshold, 0));
+             motif_fit_right(a->accuracy, a->compared, right), (double)m->threshold);
     return ST_OK;
 }
 

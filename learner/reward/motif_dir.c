@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -52,6 +53,21 @@ enum {
     DIGEST = sizeof(digest) / sizeof(digest[0])
 };
 
+/* Of all that a run goes by. A file that was edited would else pay something that no fit
+ * ever found. */
+static struct hash128 checksum(const struct motif_about *a)
+{
+    const struct hash128 identity = motif_dir_identity(a);
+    struct hash_state *s = hash_begin();
+
+    hash_add(s, bytes_text(a->environment));
+    hash_add(s, bytes_of("", 1)); // the name's end
+    hash_add(s, bytes_text(texts[a->text]));
+    hash_add(s, bytes_of(&a->goal_digest, sizeof(a->goal_digest)));
+    hash_add(s, bytes_of(&identity, sizeof(identity)));
+    return hash_end(s);
+}
+
 static void add_about(struct metrics_row *m, const struct motif_about *a)
 {
     const char *from = (const char *)a;
@@ -85,6 +101,8 @@ static void add_about(struct metrics_row *m, const struct motif_about *a)
     text_buf_add(&table, "]");
     metrics_raw(m, "quantiles", table.data);
     text_buf_release(&table);
+    hash_hex(checksum(a), hex);
+    metrics_text(m, "checksum", hex);
 }
 
 /* ---- writing ---- */
@@ -99,6 +117,26 @@ enum status motif_dir_check_free(const char *dir)
         return ST_INVALID;
     }
     return ST_OK;
+}
+
+enum status motif_dir_try(const char *dir, enum capnet_text text)
+{
+    struct capnet *net = capnet_new(text, CAPNET_SCORE, 1, false);
+    const bool there = file_exists(dir);
+    char path[PATH_MAX_];
+    struct hash128 of_weights;
+
+    enum status st = path_in(dir, "weights.bin", path);
+    st = st == ST_OK ? file_make_dirs(dir) : st;
+    if (st == ST_OK) {
+        st = snapshot_write(path, capnet_params(net), NULL, NULL, 0, &of_weights);
+        (void)unlink(path);
+        if (!there) {
+            (void)rmdir(dir);
+        }
+    }
+    capnet_free(net);
+    return st == ST_OK ? ST_OK : ST_INVALID;
 }
 
 enum status motif_dir_write(const char *dir, struct motif_about *about,
@@ -172,6 +210,7 @@ static enum status read_about(const char *dir, const json_t *root,
                               struct motif_about *a)
 {
     char *to = (char *)a, text[40];
+    struct hash128 sum;
 
     if (json_integer_value(json_object_get(root, "format")) != FORMAT) {
         return damaged(dir, "another format");
@@ -202,7 +241,22 @@ static enum status read_about(const char *dir, const json_t *root,
     if (!isfinite(a->mean) || !(a->sigma > 0) || !read_quantiles(root, a->quantile)) {
         return damaged(dir, "a mean, sigma or quantile that is no number");
     }
+    // Models of before have none.
+    if (read_text(root, "checksum", text, sizeof(text)) &&
+        (!hash_parse(text, &sum) || !hash_equal(sum, checksum(a)))) {
+        LOG_ERROR("MOTIF-DIR",
+                  "%s/model.json was changed since minos fit wrote it: its checksum is "
+                  "not that of what stands there; fit the model again",
+                  dir);
+        return ST_CORRUPT;
+    }
     return ST_OK;
+}
+
+/* A file that may not be read is a wrong --reward-model: starting again would not help. */
+static enum status told(enum status st)
+{
+    return st == ST_IO ? ST_INVALID : st;
 }
 
 static enum status read_json(const char *dir, struct motif_about *about)
@@ -219,7 +273,7 @@ static enum status read_json(const char *dir, struct motif_about *about)
                   path);
         return ST_INVALID;
     }
-    TRY(st);
+    TRY(told(st));
     json_t *root = json_loadb(text, len, 0, &error);
     *about = (struct motif_about){0};
     st = root != NULL ? read_about(dir, root, about) : damaged(dir, "a broken line");
@@ -264,7 +318,7 @@ enum status motif_dir_read(const char *dir, int most, struct motif_about *about,
     st = st == ST_OK ? check_weights(dir, about, made) : st;
     if (st != ST_OK) {
         capnet_free(made);
-        return st;
+        return told(st);
     }
     capnet_weights_changed(made);
     *net = made;

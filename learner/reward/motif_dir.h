@@ -33,6 +33,9 @@ const char *motif_text_name(enum capnet_text t); // "ngram", "cnn"
 
 /* Whether a model may be written there. ST_INVALID (logged): one is there already. */
 MUST_USE enum status motif_dir_check_free(const char *dir);
+/* Whether a model of that network can be written there: it is tried, and taken away again.
+ * ST_INVALID (logged): it cannot. */
+MUST_USE enum status motif_dir_try(const char *dir, enum capnet_text text);
 /* Makes `dir`. ST_INVALID (logged): it holds a model already; ST_IO (logged). Fills
  * about->weights. */
 MUST_USE enum status motif_dir_write(const char *dir, struct motif_about *about,

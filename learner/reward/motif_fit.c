@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/stop.h"
+#include "common/base/text.h"
 #include "common/nn/caploss.h"
 #include "learner/reward/motif_fit_impl.h"
 
@@ -18,6 +19,7 @@ enum {
 };
 static const double grad_norm = 10; // of the mean gradient; the reference's, for orders
 static const double better = 0.999; // of the best loss: less is chance
+static const double gain = 1e-4;    // of the held-out loss: less is not waited for
 
 /* ---- what there is ---- */
 
@@ -227,19 +229,46 @@ static bool is_best(struct fit *f, const struct fit_measured *m)
     return best;
 }
 
+/* Whether it is worth to go on: what falls from 1e-5 to 1e-6 orders captions as before. */
+static bool gains(struct fit *f, const struct fit_measured *m)
+{
+    if (f->tests < TEST_LEAST) {
+        return true;
+    }
+    const double loss = m->loss / m->items;
+    const bool gained = !(loss > f->gained_loss - gain);
+    f->gained_loss = gained ? loss : f->gained_loss;
+    return gained;
+}
+
+const char *motif_fit_right(double accuracy, double compared, char out[MOTIF_RIGHT_MAX])
+{
+    if (compared > 0) {
+        (void)text_format(out, MOTIF_RIGHT_MAX,
+                          "right about %.3f of %.0f held-out pairs", accuracy,
+                          compared);
+    } else {
+        (void)text_format(out, MOTIF_RIGHT_MAX,
+                          "tried on nothing, no pair is held out");
+    }
+    return out;
+}
+
 /* At most one line in TELL_MS, and one at the end. */
 static void tell(struct fit *f, int64_t number, bool last, double loss,
                  const struct fit_measured *m)
 {
     const uint64_t now = clock_ms(clock_system());
+    char right[MOTIF_RIGHT_MAX], held[32] = "";
 
+    if (m->items > 0) {
+        (void)text_format(held, sizeof(held), " held out %.4f,", m->loss / m->items);
+    }
     if (last || now - f->told_ms >= TELL_MS) {
         f->told_ms = now;
-        LOG_INFO("FIT-EPOCH",
-                 "epoch %" PRId64 " of %" PRId64
-                 ", loss %.4f, held out %.4f, right about %.3f of %.0f held-out pairs",
-                 number, f->options.epochs, loss, ratio(m->loss, m->items),
-                 ratio(m->right, m->compared), m->compared);
+        LOG_INFO("FIT-EPOCH", "epoch %" PRId64 " of %" PRId64 ", loss %.4f,%s %s",
+                 number, f->options.epochs, loss, held,
+                 motif_fit_right(ratio(m->right, m->compared), m->compared, right));
     }
 }
 
@@ -252,9 +281,8 @@ static enum status run_epochs(struct fit *f)
     for (int64_t i = 1; i <= f->options.epochs && worse < MOTIF_PATIENCE; i++) {
         TRY(epoch(f, &loss));
         fit_measure(f, &m);
-        worse++;
+        worse = gains(f, &m) ? 0 : worse + 1;
         if (is_best(f, &m)) {
-            worse = 0;
             remember(f, (uint64_t)i, &m);
         }
         tell(f, i, i == f->options.epochs || worse == MOTIF_PATIENCE, loss, &m);
@@ -280,7 +308,7 @@ static void open_net(struct fit *f)
     capnet_table(f->net, &rows, &cols, &touched);
     adam_set_table(&f->adam, rows, cols, touched);
     f->best = mem_new(capnet_params(f->net)->floats, sizeof(float));
-    f->best_loss = (double)INFINITY;
+    f->best_loss = f->gained_loss = (double)INFINITY;
 }
 
 static void release(struct fit *f)

@@ -7,7 +7,10 @@
 #include "learner/reward/labels.h"
 #include "learner/reward/motif_dir.h"
 
-enum { MOTIF_PATIENCE = 5 }; // epochs whose held-out loss was no better
+enum {
+    MOTIF_PATIENCE = 5, // epochs that did not lower the held-out loss to be seen
+    MOTIF_RIGHT_MAX = 64
+};
 
 struct motif_fit_options {
     enum capnet_text text;
@@ -23,5 +26,9 @@ struct motif_fit_options {
 MUST_USE enum status motif_fit(const struct motif_fit_options *o,
                                const struct labels *labels, struct motif_about *about,
                                struct capnet **net);
+
+/* "right about 0.998 of 4096 held-out pairs", or that there are none; gives `out`. */
+const char *motif_fit_right(double accuracy, double compared,
+                            char out[MOTIF_RIGHT_MAX]);
 
 #endif

@@ -30,7 +30,7 @@ struct fit {
     struct adam adam;
     struct rng rng;
     float *best; // weights
-    double best_loss;
+    double best_loss, gained_loss;
     uint64_t told_ms;
     // ratings by [helpful][held out]; orders by [held out], those all tied too
     struct fit_list rate[2][2], order[2];

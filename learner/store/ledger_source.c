@@ -1,5 +1,6 @@
 #include "learner/store/ledger_source.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,18 +34,38 @@ static bool is_directory(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* DIR/SUB/FILE is there: *path is DIR/SUB, or the file itself. */
-static bool look(const char *dir, const char *sub, const char *file, bool itself,
-                 char *path, size_t size)
+/* Where a ledger is looked for. */
+struct search {
+    char *path;
+    size_t size;
+    int refused; // errno of a place that could not be looked at, 0: none
+};
+
+static bool is_there(struct search *s, const char *probe)
+{
+    struct stat st;
+
+    if (stat(probe, &st) == 0) {
+        return true;
+    }
+    if (errno != ENOENT && errno != ENOTDIR) {
+        s->refused = errno;
+    }
+    return false;
+}
+
+/* DIR/SUB/FILE is there: s->path is DIR/SUB, or the file itself. */
+static bool look(struct search *s, const char *dir, const char *sub, const char *file,
+                 bool itself)
 {
     char probe[PATH_MAX_];
 
     if (!text_format(probe, sizeof(probe), "%s%s/%s", dir, sub, file) ||
-        !file_exists(probe)) {
+        !is_there(s, probe)) {
         return false;
     }
-    return itself ? text_format(path, size, "%s", probe)
-                  : text_format(path, size, "%s%s", dir, sub);
+    return itself ? text_format(s->path, s->size, "%s", probe)
+                  : text_format(s->path, s->size, "%s%s", dir, sub);
 }
 
 /* A run's store may lie elsewhere; its config.ini knows. */
@@ -60,23 +81,28 @@ static void find_store(const char *dir, struct where *w)
     }
 }
 
-enum status ledger_source_find(const char *name, char *path, size_t size)
+static bool find(struct search *s, const char *name)
 {
     struct where w;
 
     if (!is_directory(name)) {
-        return file_exists(name) && text_format(path, size, "%s", name) ? ST_OK
-                                                                        : ST_NOTFOUND;
+        return is_there(s, name) && text_format(s->path, s->size, "%s", name);
     }
     find_store(name, &w);
     // The ledger itself first; a copy as lines is behind it.
-    const bool found = look(name, "/ledger", "data.mdb", false, path, size) ||
-                       (w.store_dir[0] != '\0' &&
-                        look(w.store_dir, "/ledger", "data.mdb", false, path, size)) ||
-                       look(name, "", "data.mdb", false, path, size) ||
-                       look(name, "/ledger", "verdicts.jsonl", true, path, size) ||
-                       look(name, "", "verdicts.jsonl", true, path, size);
-    return found ? ST_OK : ST_NOTFOUND;
+    return look(s, name, "/ledger", "data.mdb", false) ||
+           (w.store_dir[0] != '\0' &&
+            look(s, w.store_dir, "/ledger", "data.mdb", false)) ||
+           look(s, name, "", "data.mdb", false) ||
+           look(s, name, "/ledger", "verdicts.jsonl", true) ||
+           look(s, name, "", "verdicts.jsonl", true);
+}
+
+enum status ledger_source_find(const char *name, char *path, size_t size)
+{
+    struct search s = {path, size, 0};
+
+    return find(&s, name) ? ST_OK : ST_NOTFOUND;
 }
 
 static enum status open_at(struct ledger_source *s)
@@ -96,10 +122,13 @@ static enum status open_at(struct ledger_source *s)
 enum status ledger_source_open(const char *name, struct ledger_source **out)
 {
     struct ledger_source *s = mem_new(1, sizeof(*s));
-    enum status st = ledger_source_find(name, s->path, sizeof(s->path));
+    struct search search = {s->path, sizeof(s->path), 0};
+    enum status st = find(&search, name) ? open_at(s) : ST_NOTFOUND;
 
-    st = st == ST_OK ? open_at(s) : st;
-    if (st == ST_NOTFOUND) {
+    if (st == ST_NOTFOUND && search.refused != 0) {
+        LOG_ERROR("LEDGER-NONE", "the ledger at %s cannot be read: %s", name,
+                  strerror(search.refused));
+    } else if (st == ST_NOTFOUND) {
         LOG_ERROR("LEDGER-NONE",
                   "there is no ledger at %s: name a run directory, a ledger directory "
                   "or an exported .jsonl file",

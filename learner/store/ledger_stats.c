@@ -272,12 +272,12 @@ static void print_row(const struct row *r, struct text_buf *out)
     const uint64_t ratings = r->training - r->orders;
     text_buf_add(out, "\n  labels     %" PRIu64 " that train now", r->training);
     if (ratings > 0) {
-        text_buf_add(out, ", %.1f %% of them above 1/2",
-                     100 * share(r->positive, ratings));
+        text_buf_add(out, ", %" PRIu64 " rating%s, %.1f %% of them above 1/2", ratings,
+                     ratings == 1 ? "" : "s", 100 * share(r->positive, ratings));
     }
     if (r->orders > 0) {
-        text_buf_add(out, ", %" PRIu64 " orders, %.1f %% of them ties", r->orders,
-                     100 * share(r->ties, r->orders));
+        text_buf_add(out, ", %" PRIu64 " order%s, %.1f %% of them ties", r->orders,
+                     r->orders == 1 ? "" : "s", 100 * share(r->ties, r->orders));
     }
     text_buf_add(out,
                  "; %" PRIu64 " superseded by newer ones; %" PRIu64 " late, %" PRIu64

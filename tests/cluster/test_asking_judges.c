@@ -459,6 +459,7 @@ static void a_sample_of_labels_is_asked_again_and_trains_nothing(void **state)
     assert_int_equal(c->consistency_asked, asked_again);
     assert_int_equal(c->consistency_answered, asked_again);
     assert_int_equal(c->judge[0].again, asked_again);
+    assert_int_equal(c->judge[0].labels, c->labels); // a check is none
     assert_int_equal(c->judge[0].agreed, agreed);
     assert_float_equal(c->judge[0].difference,
                        0.5 * (asked_again - agreed) / asked_again, 1e-6);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/mem.h"
@@ -87,6 +89,17 @@ static void a_run_keeps_its_model_and_a_model_its_goal(void **state)
                                 "--reward=motif", at("run-dir", "bare"), NULL),
                      2);
     expect_said("--reward=motif needs --reward-model=DIR");
+    assert_int_equal(runner_run(dir, minos, "train", "--env=crypt-vault",
+                                "--reward=motif", at("reward-model", "model"),
+                                "--text-net=cnn", at("run-dir", "net"), NULL),
+                     2);
+    expect_said("--text-net=cnn, but the model in");
+    expect_said("reads captions with ngram");
+    assert_int_equal(runner_run(dir, minos, "train", "--env=crypt-vault",
+                                "--reward=motif", at("reward-model", "model"),
+                                "--motif-quantile=1", at("run-dir", "all"), NULL),
+                     2);
+    expect_said("--motif-quantile");
     assert_int_equal(runner_run(dir, minos, "fit", at("ledger", "labels"),
                                 "--goal=stairs", at("out", "stairs"), NULL),
                      2);
@@ -95,6 +108,62 @@ static void a_run_keeps_its_model_and_a_model_its_goal(void **state)
                                 "--env=nethack-score", at("out", "nethack"), NULL),
                      2);
     expect_said("are of crypt-vault, --env says nethack-score");
+}
+
+static void
+what_another_reward_reads_is_refused_where_it_can_have_no_effect(void **state)
+{
+    (void)state;
+    assert_int_equal(runner_run(dir, minos, "train", "--env=crypt-vault",
+                                "--reward=count", "--motif-quantile=0.3",
+                                at("run-dir", "count"), NULL),
+                     2);
+    expect_said("--motif-quantile is for --reward=motif, but the reward is count");
+    assert_int_equal(runner_run(dir, minos, "train", "--env=crypt-vault", "--hard",
+                                "--reward=rank", at("run-dir", "count"), NULL),
+                     2);
+    expect_said("--hard is for --reward=retrieval|classify, but the reward is rank");
+    assert_false(file_exists(strchr(at("run-dir", "count"), '/')));
+}
+
+static void files_that_cannot_be_read_are_told_once_with_the_reason(void **state)
+{
+    char model[PATH_MAX_ + 16], path[PATH_MAX_ + 32];
+
+    (void)state;
+    text_format(model, sizeof(model), "%s/broken", dir);
+    assert_int_equal(mkdir(model, 0700), 0);
+    text_format(path, sizeof(path), "%s/model.json", model);
+    assert_int_equal(symlink("model.json", path), 0); // not to be read by root either
+    assert_int_equal(runner_run(dir, minos, "train", "--env=crypt-vault",
+                                "--reward=motif", at("reward-model", "broken"),
+                                at("run-dir", "unread"), NULL),
+                     2);
+    expect_said("model.json: Too many levels of symbolic links");
+    text_format(path, sizeof(path), "%s/loop", dir);
+    assert_int_equal(symlink("loop", path), 0);
+    assert_int_equal(
+        runner_run(dir, minos, "fit", at("ledger", "loop"), at("out", "no"), NULL), 2);
+    expect_said("cannot be read: Too many levels of symbolic links");
+}
+
+static void where_a_model_cannot_be_written_nothing_is_fitted(void **state)
+{
+    char path[PATH_MAX_ + 16];
+
+    (void)state;
+    text_format(path, sizeof(path), "%s/taken", dir);
+    assert_int_equal(file_write_atomic(path, bytes_text("a file")), ST_OK);
+    assert_int_equal(
+        runner_run(dir, minos, "fit", at("ledger", "labels"), at("out", "taken"), NULL),
+        2);
+    expect_said("taken");
+    assert_null(strstr(runner_output(dir), "FIT-EPOCH"));
+    assert_int_equal(runner_run(dir, minos, "fit", at("ledger", "labels"),
+                                "--held-out=0", "--epochs=1", at("out", "bare"), NULL),
+                     0);
+    assert_null(strstr(runner_output(dir), "nan"));
+    expect_said("no pair is held out");
 }
 
 /* ---- by hand ---- */
@@ -202,6 +271,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_is_paid_by_a_model_of_an_earlier_runs_captions),
         cmocka_unit_test(a_run_keeps_its_model_and_a_model_its_goal),
+        cmocka_unit_test(
+            what_another_reward_reads_is_refused_where_it_can_have_no_effect),
+        cmocka_unit_test(files_that_cannot_be_read_are_told_once_with_the_reason),
+        cmocka_unit_test(where_a_model_cannot_be_written_nothing_is_fitted),
         cmocka_unit_test(a_ledger_of_orders_is_fitted_and_tells_its_ties),
         cmocka_unit_test(ledgers_that_nothing_can_be_fitted_to_are_refused),
     };

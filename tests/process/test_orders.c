@@ -146,6 +146,10 @@ static void orders_of_another_labelling_are_known_and_cost_nothing(void **state)
                        in("labels-from", "o"), NULL));
     assert_non_null(strstr(runner_output(dir), "orders where ratings are read"));
     assert_false(file_exists(harness_path(dir, "x")));
+    ends(0, runner_run(dir, minos, "label", in("run-dir", "crypt"), in("out", "o"),
+                       port_flag, "--quiet", "--label-budget=105",
+                       "--consistency-share=0", NULL));
+    assert_non_null(strstr(runner_output(dir), "holds 100 orders already, ratings go"));
 }
 
 static void a_style_that_does_not_compare_is_told_at_once(void **state)

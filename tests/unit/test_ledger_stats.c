@@ -73,7 +73,8 @@ static void a_label_that_a_newer_one_replaced_does_not_train(void **state)
     ledger_stats_add(s, &e);
     e = label(3, 8, 1);
     ledger_stats_add(s, &e);
-    holds(false, "labels     2 that train now, 0.0 % of them above 1/2; 3 superseded");
+    holds(false, "labels     2 that train now, 2 ratings, 0.0 % of them above 1/2; 3 "
+                 "superseded");
     holds(true, "\"training\":2,\"positive\":0,");
     holds(true, "\"superseded\":3,");
 }
@@ -144,9 +145,9 @@ static void orders_are_told_apart_from_ratings(void **state)
     e.key.lo = 9;
     e.verdict_kind = VERDICT_TIE;
     ledger_stats_add(s, &e);
-    holds(false,
-          "3 that train now, 100.0 % of them above 1/2, 2 orders, 50.0 % of them "
-          "ties; 0 superseded");
+    holds(false, "3 that train now, 1 rating, 100.0 % of them above 1/2, 2 orders, "
+                 "50.0 % of them "
+                 "ties; 0 superseded");
     holds(true, "\"training\":3,\"positive\":1,\"positive_share\":1.000000,"
                 "\"orders\":2,\"ties\":1,");
 }

@@ -111,8 +111,9 @@ static struct naive measure_naively(struct model *m)
         v.hit += yes && says;
         v.said += says;
         v.is += yes;
-        v.bin_said[(int)(p * MODEL_BINS)] += p;
-        v.bin_is[(int)(p * MODEL_BINS)] += yes;
+        const int bin = (int)fmin(p * MODEL_BINS, MODEL_BINS - 1);
+        v.bin_said[bin] += p;
+        v.bin_is[bin] += yes;
     }
     return v;
 }

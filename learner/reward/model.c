@@ -36,7 +36,7 @@ static void warn_of_gate(struct model *m)
     const struct fitting_options *o = &m->options;
     const uint64_t labels = labels_count(m->labels);
     const bool spent = o->label_budget > 0 && labels >= (uint64_t)o->label_budget;
-    const bool one_sided = labels >= WARN_AT * (uint64_t)o->gate_labels &&
+    const bool one_sided = labels > 0 && labels >= WARN_AT * (uint64_t)o->gate_labels &&
                            least_class(m) < (uint64_t)o->gate_class;
 
     if (m->s.warned || model_labels_suffice(m) || !(spent || one_sided)) {

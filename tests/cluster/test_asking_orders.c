@@ -503,6 +503,9 @@ static void a_judge_is_asked_again_for_its_consistency(void **state)
     assert_int_equal(c->consistency_asked, again);
     assert_true(c->judge[0].again >= (uint64_t)again - 64);
     assert_int_equal(c->judge[0].again, c->judge[0].agreed); // it says the same
+    assert_true(c->verdicts[VERDICT_TIE] > 0); // a tie is a label as well, a check none
+    assert_int_equal(c->judge[0].labels,
+                     c->verdicts[VERDICT_LABEL] + c->verdicts[VERDICT_TIE]);
     assert_true(c->labels + (uint64_t)again >= (uint64_t)done);
 }
 

@@ -313,6 +313,10 @@ def train_one(args, row, seed, options, run, deadline):
               "machine": machine(), "wall_seconds": round(time.time() - began, 1)}
     with open(os.path.join(run, "summary.json")) as f:
         summary = json.load(f)
+    asked = [int(o.split("=", 1)[1]) for o in options if o.startswith("--steps=")]
+    if asked and summary["env_steps"] < asked[-1]:
+        die(f"{run} was stopped at {summary['env_steps']} of {asked[-1]} steps; the same "
+            "command goes on with it")
     result["summary"] = {k: summary[k] for k in SUMMARY if k in summary}
     return result
 

@@ -1,8 +1,8 @@
 #ifndef LAUNCH_PROGRESS_H
 #define LAUNCH_PROGRESS_H
 /* How far a run is, for people: read from RUN/progress.json, which rank 0 rewrites after
- * an update, each second at most. On a terminal one line that renews itself, elsewhere a line every 10 s. Main
- * thread. */
+ * an update, each second at most. On a terminal one line that renews itself, elsewhere a
+ * line every 10 s. Main thread. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -92,11 +92,7 @@ static void what_is_sent_to_one_that_stands_still_for_five_seconds_arrives(void 
 static int end_child(void **state)
 {
     (void)state;
-    if (child > 0) {
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-        child = 0;
-    }
+    harness_kill(&child);
     return 0;
 }
 

@@ -41,11 +41,7 @@ static void start_python(char *const argv[])
 static int end_child(void **state)
 {
     (void)state;
-    if (child > 0) {
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-        child = 0;
-    }
+    harness_kill(&child);
     return 0;
 }
 

@@ -1,9 +1,11 @@
 #include "tests/support/harness.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -61,4 +63,13 @@ const char *harness_stderr_end(void)
     text[fread(text, 1, sizeof(text) - 1, caught)] = '\0';
     fclose(caught);
     return text;
+}
+
+void harness_kill(pid_t *child)
+{
+    if (*child > 0) {
+        kill(*child, SIGKILL);
+        waitpid(*child, NULL, 0);
+        *child = 0;
+    }
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -23,6 +24,9 @@ const char *harness_make_dir(void);
 void harness_remove_dir(const char *path);
 /* path/name in static memory; four of them may be held at a time. */
 const char *harness_path(const char *dir, const char *name);
+
+/* For a teardown: kills a child at once and waits for its end; 0: none runs, as behind it. */
+void harness_kill(pid_t *child);
 
 /* Catches what this process writes to stderr until harness_stderr_end(), which gives it
  * back as text, good until the next begin. */

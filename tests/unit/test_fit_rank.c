@@ -246,6 +246,31 @@ static void raw_scores_pay_as_they_are(void **state)
 
 enum { BIG = 100000 }; // rows of a batch: a tenth of what the moments look back on
 
+/* Pays a batch of BIG rows again and again, of which `often` come freshly and every update
+ * keeps `kept` of what the moments knew: the mean is that of a naive count. The last score
+ * of text 1. */
+static double follow_mean(const struct reward_rows *big, float *pays, double kept)
+{
+    double s[TEXTS] = {0}, n = 0, first = 0;
+
+    open_rank();
+    teach_all();
+    for (int u = 0; u < 40; u++) {
+        const bool open = reward.fitting.ramp > 0;
+        reward_apply(&reward, pays, &sums, big, (uint64_t)u);
+        n *= open ? kept : 1;
+        first *= open ? kept : 1;
+        for (int i = 1; i < TEXTS; i++) {
+            s[i] = score_of((const char *)text[i].data, s[i]);
+            n += open ? big->emissions[i] : 0;
+            first += open ? big->emissions[i] * s[i] : 0;
+        }
+        assert_int_equal(reward_fit(&reward, (uint64_t)u), ST_OK);
+        assert_float_equal(reward.fitting.mean, n > 0 ? first / n : 0, 1e-4);
+    }
+    return s[1];
+}
+
 /* Rocks come all the time, a key once: what is a tenth of the horizon old weighs
  * nine tenths, and what is far above the others pays 1, not more. */
 static void moments_fade_and_what_pays_is_bounded(void **state)
@@ -262,33 +287,14 @@ static void moments_fade_and_what_pays_is_bounded(void **state)
                                     .text = text,
                                     .key = key,
                                     .emissions = often};
-    double s[TEXTS] = {0}, n = 0, first = 0;
 
     (void)state;
     for (int i = 0; i < BIG; i++) {
         once[i] = 1;
         which[i] = i < 2 ? (uint32_t)i + 1 : 3;
     }
-    open_rank();
-    teach_all();
-    for (int u = 0; u < 40; u++) {
-        const double ramp = reward.fitting.ramp;
-        reward_apply(&reward, pays, &sums, &big, (uint64_t)u);
-        for (int i = 1; i < TEXTS; i++) {
-            s[i] = score_of((const char *)text[i].data, s[i]);
-        }
-        if (ramp > 0) {
-            n *= 0.9;
-            first *= 0.9;
-            for (int i = 1; i < TEXTS; i++) {
-                n += often[i];
-                first += often[i] * s[i];
-            }
-        }
-        assert_int_equal(reward_fit(&reward, (uint64_t)u), ST_OK);
-        assert_float_equal(reward.fitting.mean, n > 0 ? first / n : 0, 1e-4);
-    }
-    assert_true((s[1] - reward.fitting.mean) / reward.fitting.sigma > 6);
+    const double once_met = follow_mean(&big, pays, 0.9);
+    assert_true((once_met - reward.fitting.mean) / reward.fitting.sigma > 6);
     assert_float_equal(pays[0], 0.5, 0); // a_int
     reward_release(&reward);
 }
@@ -310,7 +316,6 @@ static void replayed_rows_move_no_moments(void **state)
                                     .key = key,
                                     .emissions = often,
                                     .replayed = again};
-    double s[TEXTS] = {0}, n = 0, first = 0;
 
     (void)state;
     for (int i = 0; i < BIG; i++) {
@@ -318,23 +323,7 @@ static void replayed_rows_move_no_moments(void **state)
         which[i] = i < 9 ? (i < 2 ? (uint32_t)i + 1 : 0) : 3;
         again[i] = i >= BIG / 2;
     }
-    open_rank();
-    teach_all();
-    for (int u = 0; u < 40; u++) {
-        const double ramp = reward.fitting.ramp;
-        reward_apply(&reward, pays, &sums, &big, (uint64_t)u);
-        for (int i = 1; i < TEXTS; i++) {
-            s[i] = score_of((const char *)text[i].data, s[i]);
-        }
-        n *= ramp > 0 ? 0.95 : 1;
-        first *= ramp > 0 ? 0.95 : 1;
-        for (int i = 1; i < TEXTS && ramp > 0; i++) {
-            n += often[i];
-            first += often[i] * s[i];
-        }
-        assert_int_equal(reward_fit(&reward, (uint64_t)u), ST_OK);
-        assert_float_equal(reward.fitting.mean, n > 0 ? first / n : 0, 1e-4);
-    }
+    (void)follow_mean(&big, pays, 0.95);
     reward_release(&reward);
 }
 

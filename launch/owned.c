@@ -10,7 +10,7 @@
 
 enum { MODEL_MOST = 1 << 20 };
 
-static const char fitted[] = "classify|rank";
+static const char fitted[] = "classify|rank", asking[] = "retrieval|classify|rank";
 static const struct owned {
     const char *setting, *rewards; // as in "classify|rank"
 } settings[] = {
@@ -24,6 +24,11 @@ static const struct owned {
     {"soft", "retrieval|classify"},
     {"hard", "retrieval|classify"},
     {"eta", "retrieval|classify"},
+    {"label-budget", asking},
+    {"label-budget-hour", asking},
+    {"ask-order", asking},
+    {"failure-label", asking},
+    {"resend-in-flight", asking},
     {"text-net", "classify|rank|motif"},
     {"reward-model-lr", fitted},
     {"fit-steps", fitted},

@@ -14,7 +14,7 @@
 #include "learner/start.h"
 #include "learner/store/ledger_source.h"
 
-enum { GOALS_MAX = 16 };
+enum { GOALS_MAX = 1024 };
 
 struct fit_options {
     char ledger[OPTION_TEXT_MAX], out[OPTION_TEXT_MAX];
@@ -66,6 +66,7 @@ struct fit_command {
     struct ledger_source *source;
     struct fit_goal goals[GOALS_MAX];
     int goal_count;
+    bool goals_beyond; // more than GOALS_MAX
     struct motif_about about;
     struct labels *labels;
     struct hash_state *digest;
@@ -115,6 +116,7 @@ static bool note_goal(void *ctx, const struct ledger_entry *e)
         }
     }
     if (i == GOALS_MAX) {
+        c->goals_beyond = true;
         return true;
     }
     if (i == c->goal_count) {
@@ -168,6 +170,11 @@ static enum status choose_goal(struct fit_command *c)
     char all[512];
 
     TRY(ledger_source_scan(c->source, 1, 0, note_goal, c));
+    if (c->goals_beyond) {
+        LOG_ERROR("FIT-GOAL", "%s has labels for more than %d goals",
+                  ledger_source_path(c->source), GOALS_MAX);
+        return ST_INVALID;
+    }
     if (c->goal_count == 0) {
         LOG_ERROR("FIT-GOAL", "%s has no label that may train",
                   ledger_source_path(c->source));

@@ -119,6 +119,12 @@ what_another_reward_reads_is_refused_where_it_can_have_no_effect(void **state)
                                 at("run-dir", "count"), NULL),
                      2);
     expect_said("--motif-quantile is for --reward=motif, but the reward is count");
+    assert_int_equal(runner_run(dir, minos, "train", "--env=crypt-vault",
+                                "--reward=count", "--label-budget=100",
+                                at("run-dir", "count"), NULL),
+                     2);
+    expect_said("--label-budget is for --reward=retrieval|classify|rank, but the "
+                "reward is count");
     assert_int_equal(runner_run(dir, minos, "train", "--env=crypt-vault", "--hard",
                                 "--reward=rank", at("run-dir", "count"), NULL),
                      2);
@@ -257,6 +263,16 @@ static void ledgers_that_nothing_can_be_fitted_to_are_refused(void **state)
     assert_int_equal(
         runner_run(dir, minos, "fit", at("ledger", "two"), at("out", "no"), NULL), 2);
     expect_said("several goals, mine (1), yours (1)");
+    open_ledger("many", "crypt-vault");
+    for (int i = 0; i < 20; i++) {
+        char goal[16];
+        text_format(goal, sizeof(goal), "goal-%d", i);
+        put(goal, (const char *const[]){"a key"}, 1, 0);
+    }
+    close_ledger();
+    assert_int_equal(
+        runner_run(dir, minos, "fit", at("ledger", "many"), at("out", "no"), NULL), 2);
+    expect_said("goal-19 (1)");
     assert_int_equal(
         runner_run(dir, minos, "fit", at("ledger", "nothing"), at("out", "no"), NULL),
         2);

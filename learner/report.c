@@ -10,7 +10,9 @@
 #include "learner/rundir.h"
 
 static const double log_seconds = 30;
+/* CPU seconds over all starts, one number in each. */
 static const char judging_file[] = "judging"; // minos reads it, too
+static const char scoring_file[] = "scoring", fitting_file[] = "fitting";
 
 enum status report_open(struct report *r, struct train *t)
 {
@@ -22,11 +24,13 @@ enum status report_open(struct report *r, struct train *t)
     r->row_seconds = train_seconds(t);
     r->row_steps = t->env_steps;
     r->row_samples = t->samples;
-    r->model.update = r->first_update = t->update;
+    r->model.update = r->before.update = t->update;
     if (ranks_index(t->ranks) != 0) {
         return ST_OK;
     }
     r->judging_before = rundir_get_number(t->options.run_dir, judging_file);
+    r->before.scoring = rundir_get_number(t->options.run_dir, scoring_file);
+    r->before.fitting = rundir_get_number(t->options.run_dir, fitting_file);
     text_format(path, sizeof(path), "%s/metrics.jsonl", t->options.run_dir);
     return metrics_open(path, &r->metrics);
 }
@@ -90,6 +94,17 @@ static double judging_cpu(const struct report *r)
            report_outside(g, "cpu_asking_ns") * 1e-9;
 }
 
+/* Replaced as they grow, so that a start that dies leaves what it spent. */
+static void put_spent(const struct report *r)
+{
+    const char *dir = r->train->options.run_dir;
+    const struct gauges *g = &r->train->gauges;
+
+    rundir_put_number(dir, judging_file, judging_cpu(r));
+    rundir_put_number(dir, scoring_file, r->before.scoring + g->cpu_scoring);
+    rundir_put_number(dir, fitting_file, r->before.fitting + g->cpu_fitting);
+}
+
 /* Training's table counts captions with a rating; orders are counted where they are given. */
 static int64_t labels_of(const struct train *t)
 {
@@ -150,7 +165,7 @@ static void write_progress(struct report *r)
     metrics_text(m, "waiting_for", waiting_for(r));
     rundir_put_quick(t->options.run_dir, "progress.json", metrics_end(m));
     rundir_put_seconds(t->options.run_dir, train_seconds(t));
-    rundir_put_number(t->options.run_dir, judging_file, judging_cpu(r));
+    put_spent(r);
 }
 
 /* ---- once a row ---- */
@@ -377,7 +392,7 @@ static enum status write_summary(struct report *r, struct train *t,
     report_add_rewards(m, &t->totals.reward);
     add_judging(r, t);
     add_own(m, t, true);
-    report_add_model_run(m, t, r->first_update);
+    report_add_model_run(m, t, &r->before);
     report_add_lags(m, &t->totals);
     if (t->replaying.on) {
         report_add_replay(m, &t->totals);

@@ -23,8 +23,8 @@ struct report {
     uint64_t row_steps, row_samples; // at the last row
     double row_stage[STAGES];        // likewise
     double row_wait[RANKS_MAX];      // likewise, of each rank, for actors
-    struct report_model_line model;  // likewise
-    uint64_t first_update;           // done when this start began
+    struct report_model_mark model;  // likewise
+    struct report_model_mark before; // what earlier starts did
     double sps;                      // env steps per second over the last row, or NAN
     double judging_before;           // CPU seconds that earlier starts spent on judging
     double paid;                     // r_int a step over the last row, or NAN

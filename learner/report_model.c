@@ -97,7 +97,7 @@ static void add_state(struct metrics_row *m, const struct train *t)
 }
 
 void report_add_model(struct metrics_row *m, const struct train *t,
-                      struct report_model_line *line)
+                      struct report_model_mark *line)
 {
     const struct gauges *g = &t->gauges;
     const double updates = (double)(t->update - line->update);
@@ -113,16 +113,18 @@ void report_add_model(struct metrics_row *m, const struct train *t,
         metrics_num(m, "fitting_ms_per_update",
                     ratio((g->cpu_fitting - line->fitting) * 1e3, updates));
     }
-    *line = (struct report_model_line){t->update, g->cpu_scoring, g->cpu_fitting};
+    *line = (struct report_model_mark){t->update, g->cpu_scoring, g->cpu_fitting};
 }
 
-void report_add_model_run(struct metrics_row *m, const struct train *t, uint64_t first)
+void report_add_model_run(struct metrics_row *m, const struct train *t,
+                          const struct report_model_mark *before)
 {
-    const double updates = (double)t->update, own = (double)(t->update - first);
+    const double updates = (double)t->update;
+    const double own = (double)(t->update - before->update);
     char state[REPORT_MODEL_STATE];
 
-    metrics_num(m, "cpu_scoring_s", t->gauges.cpu_scoring);
-    metrics_num(m, "cpu_fitting_s", t->gauges.cpu_fitting);
+    metrics_num(m, "cpu_scoring_s", before->scoring + t->gauges.cpu_scoring);
+    metrics_num(m, "cpu_fitting_s", before->fitting + t->gauges.cpu_fitting);
     metrics_num(m, "scoring_ms_per_update", ratio(t->gauges.cpu_scoring * 1e3, own));
     metrics_num(m, "fitting_ms_per_update", ratio(t->gauges.cpu_fitting * 1e3, own));
     if (t->reward.fitting.on) {

@@ -16,15 +16,16 @@ void report_model_state(const struct fitting_figures *f, char out[REPORT_MODEL_S
 /* Says when a run ends whose model never paid. */
 void report_model_end(const struct train *t);
 
-/* What a line is about: since the line before. */
-struct report_model_line {
+/* Where a line begins, or a start: what came before. */
+struct report_model_mark {
     uint64_t update;
     double scoring, fitting; // seconds of CPU
 };
 /* Fields of a line of metrics.jsonl; *line is moved on. */
 void report_add_model(struct metrics_row *m, const struct train *t,
-                      struct report_model_line *line);
-/* Fields of summary.json. first: updates that were done when this start began. */
-void report_add_model_run(struct metrics_row *m, const struct train *t, uint64_t first);
+                      struct report_model_mark *line);
+/* Fields of summary.json. before: what earlier starts did. */
+void report_add_model_run(struct metrics_row *m, const struct train *t,
+                          const struct report_model_mark *before);
 
 #endif

@@ -31,7 +31,7 @@ static void gate_state(const struct fitting_figures *f, char out[REPORT_MODEL_ST
         f->orders || f->of_class[1] < f->of_class[0] ? f->of_class[1] : f->of_class[0];
 
     text_format(out, REPORT_MODEL_STATE, "%s", gate);
-    add_need(out, f->labels, f->need_labels, "labels to train on");
+    add_need(out, f->labels, f->need_labels, "labels");
     add_need(out, least, f->need_class, f->orders ? "decided" : "of a class");
     add_need(out, f->steps, f->need_steps, "steps");
     if (strlen(out) == strlen(gate)) {

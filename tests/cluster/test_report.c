@@ -3,7 +3,9 @@
 #include "tests/cluster/cluster.h"
 
 #include <jansson.h>
+#include <string.h>
 
+#include "common/base/log.h"
 #include "common/base/text.h"
 
 enum { ACTORS = 2, FEW = 30 };
@@ -18,6 +20,17 @@ static void pay_by(struct learner_options *o, const char *reward)
 static void classify(struct learner_options *o)
 {
     pay_by(o, "classify");
+}
+
+static void rank(struct learner_options *o)
+{
+    pay_by(o, "rank");
+}
+
+static void without_a_gate(struct learner_options *o)
+{
+    classify(o);
+    o->gate_labels = o->gate_class = o->gate_steps = 0;
 }
 
 /* Ends with json_decref(). */
@@ -91,10 +104,41 @@ static void the_cpu_time_of_a_reward_is_of_all_starts_of_a_run(void **state)
     cluster_release(&c);
 }
 
+/* ---- at its end ---- */
+
+/* What a run of so few updates that hardly a label came says when it is stopped. */
+static const char *last_words(void (*tune)(struct learner_options *o))
+{
+    cluster_init(&c, &(struct cluster_plan){.tune = tune});
+    cluster_run_until(&c, updates_at_least, 3);
+    log_open("cluster", -1, LOG_WARN_);
+    harness_stderr_begin();
+    cluster_stop(&c);
+    const char *said = harness_stderr_end();
+    log_open("cluster", -1, LOG_ERROR_);
+    cluster_release(&c);
+    return said;
+}
+
+static void a_run_whose_model_never_paid_says_so_at_its_end(void **state)
+{
+    (void)state;
+    const char *said = last_words(classify);
+    assert_non_null(strstr(said, "REWARD-GATE"));
+    assert_non_null(strstr(said, "the reward's model never paid (gate waits, "));
+    assert_non_null(strstr(said, " of 64 labels, "));
+    assert_non_null(strstr(said, "captions paid by their labels alone"));
+    said = last_words(rank);
+    assert_non_null(strstr(said, "the reward's model never paid (gate waits, "));
+    assert_non_null(strstr(said, "captions paid nothing"));
+    assert_null(strstr(last_words(without_a_gate), "never paid"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cpu_time_of_a_reward_is_of_all_starts_of_a_run),
+        cmocka_unit_test(a_run_whose_model_never_paid_says_so_at_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,7 +87,7 @@ struct option learner_option_table[] = {
     ROW(word_vectors, "word-vectors", OPT_TEXT, "", 0, 0,
         "reward bow: a file of words and their vectors as text, such as fastText's "
         "crawl-300d-2M.vec"),
-    ROW(bow_threshold, "bow-threshold", OPT_FLOAT, "0", -1, 1,
+    ROW(bow_threshold, "bow-threshold", OPT_FLOAT, "0", -1, 0.999,
         "reward bow: cosines that are not above it pay nothing"),
     ROW(reward_model, "reward-model", OPT_TEXT, "", 0, 0,
         "reward motif: a directory that minos fit made of a ledger"),
@@ -99,7 +99,7 @@ struct option learner_option_table[] = {
     OPT_ONE_OF(struct learner_options, soft, "soft", "center", "center|raw",
                "what a chance p of being helpful pays: max(0, 2p - 1), or p"),
     ROW(hard, "hard", OPT_BOOL, "false", 0, 0, "1 where p is above eta, else 0"),
-    ROW(eta, "eta", OPT_FLOAT, "0.5", 0, 1, "that bound"),
+    ROW(eta, "eta", OPT_FLOAT, "0.5", 0, 0.999, "that bound"),
     OPT_ONE_OF(
         struct learner_options, pay_caption, "pay-caption", "caused", "caused|seen",
         "which caption a step is paid for: the one that its action caused, or the "

@@ -417,7 +417,7 @@ enum status report_finish(struct report *r, struct train *t, const char *store_d
     TRY(write_summary(r, t, store_dir));
     r->state = "done";
     write_progress(r);
-    report_model_end(t);
+    report_reward_end(t);
     LOG_INFO("TRAIN-END", "ended after %llu updates and %llu env steps in %.0f s",
              (unsigned long long)t->update, (unsigned long long)t->env_steps,
              train_seconds(t));

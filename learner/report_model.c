@@ -56,16 +56,34 @@ void report_model_state(const struct fitting_figures *f, char out[REPORT_MODEL_S
     }
 }
 
-void report_model_end(const struct train *t)
+/* A silent zero is no reward, but looks like a run with one. One whose captions were told
+ * to be worth nothing (--a-int=0) was meant so. */
+static void tell_silence(const struct train *t)
 {
+    const struct reward_sums *s = &t->totals.reward;
+
+    if (strcmp(t->options.reward, "none") != 0 && t->options.a_int > 0 && s->rows > 0 &&
+        s->in_size <= 0) {
+        LOG_WARN("REWARD-SILENT",
+                 "the reward %s paid nothing in the whole run: of %.0f captions that "
+                 "came %.0f had a label, %.0f of them a helpful one",
+                 t->options.reward, s->captions, s->labelled, s->helpful);
+    }
+}
+
+void report_reward_end(const struct train *t)
+{
+    const struct fitting_figures *f = &t->reward.fitting;
     char state[REPORT_MODEL_STATE];
 
-    if (t->reward.fitting.on && !t->reward.fitting.open) {
-        report_model_state(&t->reward.fitting, state);
-        LOG_WARN("REWARD-GATE", "the reward's model never paid (%s); %s", state,
-                 t->reward.fitting.orders ? "captions paid nothing"
-                                          : "captions paid by their labels alone");
+    if (!f->on || f->open) {
+        tell_silence(t);
+        return;
     }
+    report_model_state(f, state);
+    LOG_WARN("REWARD-GATE", "the reward's model never paid (%s); %s", state,
+             f->orders ? "captions paid nothing"
+                       : "captions paid by their labels alone");
 }
 
 /* As it is now. */

@@ -13,8 +13,8 @@ enum { REPORT_MODEL_STATE = 128 };
  * where there is no model. */
 void report_model_state(const struct fitting_figures *f, char out[REPORT_MODEL_STATE]);
 
-/* Says when a run ends whose model never paid. */
-void report_model_end(const struct train *t);
+/* Says when a run ends whose model, or whose whole reward, never paid. */
+void report_reward_end(const struct train *t);
 
 /* Where a line begins, or a start: what came before. */
 struct report_model_mark {

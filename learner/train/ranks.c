@@ -16,7 +16,7 @@
 #include "common/base/mpijob.h"
 #include "learner/train/ranks_impl.h"
 
-enum { AGREE_MAX = 1024, TOKEN_TAG = 7 };
+enum { TOKEN_TAG = 7 };
 
 /* Pauses between two looks at the barrier: short at first, since most waits are, then up
  * to 1 ms, which costs an actor on the same core nothing. */
@@ -360,9 +360,9 @@ static void name_late(struct ranks *r, const double *arrivals)
 
 enum status ranks_agree(struct ranks *r, double *v, int n)
 {
-    double all[AGREE_MAX + RANKS_MAX];
+    double all[RANKS_AGREE_MAX + RANKS_MAX];
 
-    CHECK(n <= AGREE_MAX);
+    CHECK(n <= RANKS_AGREE_MAX);
     if (r->door == NULL) {
         return ST_OK;
     }

@@ -19,7 +19,10 @@
 #include "common/base/clock.h"
 #include "common/base/status.h"
 
-enum { RANKS_MAX = 256 };
+enum {
+    RANKS_MAX = 256,
+    RANKS_AGREE_MAX = 2048 // doubles; a round's sums of so many ranks have room in it
+};
 
 struct ranks;
 
@@ -39,7 +42,8 @@ int ranks_count(const struct ranks *r);
 /* Seconds that this rank has waited for others, since the start. */
 double ranks_waited(const struct ranks *r);
 
-/* v[i] := sum over all ranks of v[i]; in double, so that R ranks agree with one. */
+/* v[i] := sum over all ranks of v[i]; in double, so that R ranks agree with one. n is at
+ * most RANKS_AGREE_MAX. */
 MUST_USE enum status ranks_agree(struct ranks *r, double *v, int n);
 MUST_USE enum status ranks_sum(struct ranks *r, float *v, size_t n);
 /* Rank 0's bytes to all: data (room for `most`) and *len are overwritten elsewhere. */

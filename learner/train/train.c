@@ -15,6 +15,8 @@
 
 _Static_assert(sizeof(struct agreed) % sizeof(double) == 0, "doubles alone");
 _Static_assert(sizeof(struct rank_gauges) % sizeof(double) == 0, "doubles alone");
+_Static_assert(sizeof(struct agreed) <= RANKS_AGREE_MAX * sizeof(double),
+               "ranks_agree() takes the sums of RANKS_MAX ranks");
 enum {
     AGREED_BY_ALL = offsetof(struct agreed, of_rank) / sizeof(double),
     AGREED_BY_RANK = sizeof(struct rank_gauges) / sizeof(double)

@@ -1,5 +1,5 @@
 /* What a run writes of itself, under every reward: each line is an object that names nothing
- * twice. */
+ * twice, and one that never paid says so. */
 
 #include "tests/cluster/cluster.h"
 
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/nn/capnet.h"
@@ -17,6 +18,7 @@ enum { FILE_MOST = 1 << 24, RUN_MS = 2500 };
 
 static struct cluster c;
 static const char *reward;
+static double a_int = 1;
 static char vectors[PATH_MAX_], model[PATH_MAX_];
 
 static void tune(struct learner_options *o)
@@ -28,6 +30,7 @@ static void tune(struct learner_options *o)
     o->replay_ratio = 0.25;
     o->segment_steps = 16;
     o->value_heads = 2;
+    o->a_int = a_int;
     o->gate_labels = o->gate_class = o->gate_steps = 0;
 }
 
@@ -120,12 +123,45 @@ static void a_model_of_minos_fit_names_nothing_twice(void **state)
     capnet_free(net);
 }
 
+/* Nobody labels: the warnings with which the run ends. */
+static const char *end_without_judge(const char *kind, double weight)
+{
+    reward = kind;
+    a_int = weight;
+    cluster_init(&c, &(struct cluster_plan){.tune = tune, .batch = 64});
+    cluster_kill_judge(&c, 0);
+    cluster_run_ms(&c, RUN_MS);
+    assert_true(cluster_updates(&c) > 0);
+    harness_stderr_begin();
+    log_open("cluster", -1, LOG_WARN_);
+    cluster_stop(&c);
+    const char *said = harness_stderr_end();
+    cluster_release(&c);
+    a_int = 1;
+    return said;
+}
+
+static void a_reward_that_never_paid_is_told_when_the_run_ends(void **state)
+{
+    static const char silent[] = "REWARD-SILENT";
+
+    (void)state;
+    const char *said = strstr(end_without_judge("retrieval", 1), silent);
+    assert_non_null(said);
+    assert_non_null(strstr(said, "the reward retrieval paid nothing in the whole run"));
+    assert_null(strstr(said + 1, silent));
+    assert_null(strstr(end_without_judge("retrieval", 0), silent)); // meant so
+    assert_null(strstr(end_without_judge("none", 1), silent));
+    assert_null(strstr(end_without_judge("count", 1), silent));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rewards_without_a_model_name_nothing_twice),
         cmocka_unit_test(rewards_that_are_fitted_name_nothing_twice),
         cmocka_unit_test(word_vectors_name_nothing_twice),
+        cmocka_unit_test(a_reward_that_never_paid_is_told_when_the_run_ends),
         cmocka_unit_test(a_model_of_minos_fit_names_nothing_twice),
     };
 

@@ -227,6 +227,32 @@ static void each_rank_replays_its_own_windows_and_resumes(void **state)
     close_all();
 }
 
+enum { MOST_SUMS = sizeof(struct agreed) / sizeof(double) };
+static double sums[R][MOST_SUMS];
+
+static void agree_rank(void *ctx, int rank)
+{
+    (void)ctx;
+    for (int i = 0; i < MOST_SUMS; i++) {
+        sums[rank][i] = (rank + 1) * i;
+    }
+    assert_int_equal(ranks_agree(ranks_twin_rank(twin, rank), sums[rank], MOST_SUMS),
+                     ST_OK);
+}
+
+/* A round's sums have a part for each rank. */
+static void the_sums_of_as_many_ranks_as_may_be_are_agreed_on(void **state)
+{
+    (void)state;
+    twin = ranks_twin_new(R);
+    ranks_twin_run(twin, agree_rank, NULL);
+    for (int i = 0; i < MOST_SUMS; i++) {
+        assert_float_equal(sums[0][i], 3 * i, 0);
+        assert_float_equal(sums[1][i], 3 * i, 0);
+    }
+    ranks_twin_free(twin);
+}
+
 /* A reward that writes down what it is given. */
 enum { NOTES = 4096 };
 struct notes {
@@ -459,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_rank_without_segments_adds_nothing_and_keeps_step),
         cmocka_unit_test(a_label_reaches_all_ranks_at_the_same_update),
         cmocka_unit_test(each_rank_replays_its_own_windows_and_resumes),
+        cmocka_unit_test(the_sums_of_as_many_ranks_as_may_be_are_agreed_on),
         cmocka_unit_test(orders_reach_all_ranks_after_the_texts_they_are_about),
         cmocka_unit_test(captions_of_other_ranks_reach_rank_0),
         cmocka_unit_test(visits_are_counted_over_all_ranks),

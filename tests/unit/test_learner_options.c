@@ -113,6 +113,23 @@ static void an_unknown_preset_is_refused_by_name(void **state)
     assert_non_null(strstr(harness_stderr_end(), "nope is not allowed"));
 }
 
+/* A bound that nothing is above would be a reward that is silently 0. */
+static void a_bound_that_no_caption_can_pass_is_refused(void **state)
+{
+    static const char *const bounds[] = {"--eta=1", "--bow-threshold=1",
+                                         "--motif-quantile=1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        char *argv[] = {(char *)(uintptr_t) "minos-learner",
+                        (char *)(uintptr_t)bounds[i]};
+        harness_stderr_begin();
+        assert_int_equal(learner_options_read(&o, 2, argv), ST_INVALID);
+        assert_non_null(strstr(harness_stderr_end(), ": 1 is not allowed; "));
+    }
+    read_with("--eta=0.999", "--bow-threshold=-1");
+}
+
 static void a_journal_row_comes_back_as_it_was(void **state)
 {
     static const uint64_t serials[3] = {7, 8, 11}, again[2] = {5, 2};
@@ -219,6 +236,7 @@ int main(void)
         cmocka_unit_test(the_references_preset_has_all_of_its_accidents),
         cmocka_unit_test(a_runs_config_wins_over_the_preset),
         cmocka_unit_test(an_unknown_preset_is_refused_by_name),
+        cmocka_unit_test(a_bound_that_no_caption_can_pass_is_refused),
         cmocka_unit_test(a_journal_row_comes_back_as_it_was),
         cmocka_unit_test(quantiles_are_those_of_the_histogram),
     };

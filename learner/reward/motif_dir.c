@@ -229,9 +229,13 @@ static enum status read_about(const char *dir, const json_t *root,
         memcpy(to + digest[i].at, &h, sizeof(h));
     }
     for (int i = 0; i < WHOLE; i++) {
-        const uint64_t n =
-            (uint64_t)json_integer_value(json_object_get(root, whole[i].name));
-        memcpy(to + whole[i].at, &n, sizeof(n));
+        const json_t *n = json_object_get(root, whole[i].name);
+        const json_int_t count = json_is_integer(n) ? json_integer_value(n) : -1;
+        const uint64_t v = (uint64_t)count;
+        if (count < 0) {
+            return damaged(dir, "a count that is none");
+        }
+        memcpy(to + whole[i].at, &v, sizeof(v));
     }
     for (int i = 0; i < NUMBER; i++) {
         const json_t *x = json_object_get(root, number[i].name);
@@ -241,9 +245,10 @@ static enum status read_about(const char *dir, const json_t *root,
     if (!isfinite(a->mean) || !(a->sigma > 0) || !read_quantiles(root, a->quantile)) {
         return damaged(dir, "a mean, sigma or quantile that is no number");
     }
-    // Models of before have none.
-    if (read_text(root, "checksum", text, sizeof(text)) &&
-        (!hash_parse(text, &sum) || !hash_equal(sum, checksum(a)))) {
+    if (!read_text(root, "checksum", text, sizeof(text)) || !hash_parse(text, &sum)) {
+        return damaged(dir, "no checksum");
+    }
+    if (!hash_equal(sum, checksum(a))) {
         LOG_ERROR("MOTIF-DIR",
                   "%s/model.json was changed since minos fit wrote it: its checksum is "
                   "not that of what stands there; fit the model again",

@@ -11,6 +11,7 @@
 #include "common/base/text.h"
 #include "learner/explain_impl.h"
 #include "learner/store/ledger.h"
+#include "tests/support/ranker.h"
 #include "tests/support/school.h"
 
 enum { E = 8, T = 16, MOST = 2 * E, LABELS = 6 };
@@ -25,7 +26,7 @@ struct paid {
 
 static struct school school; // large
 static struct paid paid[UPDATES + 1];
-static char dir[512], vectors[600];
+static char dir[512], vectors[600], model[600];
 static const char *kind;
 static double a_int;
 static bool accidents;
@@ -35,6 +36,7 @@ static void tune(struct learner_options *o)
 {
     text_format(o->reward, sizeof(o->reward), "%s", kind);
     text_format(o->word_vectors, sizeof(o->word_vectors), "%s", vectors);
+    text_format(o->reward_model, sizeof(o->reward_model), "%s", model);
     text_format(o->replay_mode, sizeof(o->replay_mode), "uniform");
     o->replay_ratio = 0.25;
     o->a_ext = 1.1;
@@ -235,6 +237,27 @@ static void compare_all(uint64_t last, uint64_t rolled_back)
     replay_view_close(v);
 }
 
+/* What minos fit would have made for the school's goal. */
+static void write_model(void)
+{
+    struct motif_about about;
+    struct capnet *net;
+
+    ranker_begin(0.2);
+    ranker_rate_many();
+    for (int i = 0; i < 8; i++) {
+        ranker_order(landing, "You slip back to the floor.", 0, 1);
+    }
+    assert_int_equal(ranker_fit(&about, &net), ST_OK);
+    text_format(about.environment, sizeof(about.environment), "chain");
+    about.goal_digest = hash_128(bytes_text(SCHOOL_GOAL));
+    text_format(model, sizeof(model), "%s/model", dir);
+    assert_int_equal(motif_dir_write(model, &about, net), ST_OK);
+    capnet_free(net);
+    labels_free(ranker_labels);
+    ranker_labels = NULL;
+}
+
 /* A run that is killed behind its checkpoint and goes on from there with another
  * coefficient: twice as long ago as it gets at first, so that rows of the future that was
  * taken back still stand behind its own. */
@@ -251,6 +274,9 @@ static void run_kind(const char *name)
     assert_non_null(f);
     fputs("5 2\nclimb 1 0\nlanding. 0.3 1\nto 1 -0.2\nthe 0.5 0.7\nfirst -1 0\n", f);
     fclose(f);
+    if (strcmp(name, "motif") == 0) {
+        write_model();
+    }
     open_start(1);
     run_until(SAVED);
     assert_int_equal(train_checkpoint(&school.train), ST_OK);
@@ -304,6 +330,12 @@ static void bow_is_told_to_the_bit(void **state)
 {
     (void)state;
     expect_equal("bow", true);
+}
+
+static void motif_is_told_to_the_bit(void **state)
+{
+    (void)state;
+    expect_equal("motif", true);
 }
 
 static void classify_is_told_to_the_bit_through_gate_and_ramp(void **state)
@@ -497,6 +529,7 @@ int main(void)
         cmocka_unit_test(retrieval_is_told_to_the_bit),
         cmocka_unit_test(count_is_told_to_the_bit),
         cmocka_unit_test(bow_is_told_to_the_bit),
+        cmocka_unit_test(motif_is_told_to_the_bit),
         cmocka_unit_test(classify_is_told_to_the_bit_through_gate_and_ramp),
         cmocka_unit_test(rank_is_told_to_the_bit),
         cmocka_unit_test(accidents_of_the_reference_are_told_to_the_bit),

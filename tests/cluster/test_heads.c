@@ -113,6 +113,47 @@ static void each_head_has_its_own_targets_and_advantages_add_up(void **state)
     }
 }
 
+static void tune_rnd(struct learner_options *o)
+{
+    tune(o);
+    text_format(o->reward, sizeof(o->reward), "rnd");
+}
+
+/* What a screen is worth to rnd does not end with the episode; what the game pays does. */
+static void the_return_of_rnd_alone_goes_on_over_ends_of_episodes(void **state)
+{
+    static float target[ROWS], advantage[ROWS];
+    struct school_plan seen = plan;
+    int ends = 0;
+
+    (void)state;
+    school_close(&school);
+    seen.tune = tune_rnd;
+    school_open(&school, &seen, 1);
+    for (int round = 0; round < 3; round++) {
+        school_play(&school, school.train.update);
+        school_step(&school);
+    }
+    const struct train *t = &school.train;
+    const struct batch *b = &t->batch;
+    for (int i = 0; i < ROWS; i++) {
+        ends += (b->flags[i] & SEGMENT_TERMINATED) != 0;
+    }
+    assert_true(ends > 0);
+    for (int h = 0; h < HEADS_MAX; h++) {
+        const struct vtrace_options o = {.gamma = (float)t->options.gamma,
+                                         .endless = h == 1};
+        const struct vtrace_rows in = {.reward = b->stream[h].reward,
+                                       .value = t->heads.head[h].value,
+                                       .log_ratio = t->log_ratio,
+                                       .flags = b->flags,
+                                       .final_value = b->stream[h].final_value,
+                                       .last = b->stream[h].last_value};
+        vtrace_targets(target, advantage, &in, T, E, &o);
+        assert_memory_equal(target, t->heads.head[h].target, sizeof(target));
+    }
+}
+
 static void moments_follow_each_head_and_outputs_stay(void **state)
 {
     (void)state;
@@ -232,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         AT_SCHOOL(both_values_of_the_actor_are_the_learners),
         AT_SCHOOL(each_head_has_its_own_targets_and_advantages_add_up),
+        AT_SCHOOL(the_return_of_rnd_alone_goes_on_over_ends_of_episodes),
         AT_SCHOOL(moments_follow_each_head_and_outputs_stay),
         AT_SCHOOL(it_resumes_bit_for_bit),
         AT_SCHOOL(both_heads_learn_from_what_is_replayed_but_its_first_steps),

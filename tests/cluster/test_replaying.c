@@ -237,6 +237,31 @@ static void segments_of_which_one_row_alone_would_speak_are_cut(void **state)
     assert_true(t.replay.cut == 3); // neither a number nor a loss
 }
 
+/* Of 8 rows that carry loss 2 speak, and 3: of a quarter, and of three eighths. */
+static void a_segment_is_cut_below_three_tenths_of_its_rows(void **state)
+{
+    static float log_ratio[(E + E / 4) * T];
+    static struct tallies t;
+    struct batch *b = &school.train.batch;
+
+    (void)state;
+    open_with(tune_uniform);
+    round_of(0);
+    round_of(1);
+    assert_int_equal(LOSS_STEPS, 8);
+    for (int i = 0; i < b->rows; i++) {
+        log_ratio[i] = -40;
+    }
+    for (int step = T - 3; step < T; step++) {
+        log_ratio[batch_row(b, E, step)] = step == T - 3 ? -40 : 0;
+        log_ratio[batch_row(b, E + 1, step)] = 0;
+    }
+    replaying_cut(&school.train.replaying, b, log_ratio, &t);
+    assert_true(t.replay.cut == 1);
+    assert_int_equal(b->part[batch_row(b, E, T - 1)], LOSS_NONE);
+    assert_int_equal(b->part[batch_row(b, E + 1, T - 1)], LOSS_REPLAYED);
+}
+
 static void what_the_store_holds_no_more_is_counted(void **state)
 {
     (void)state;
@@ -461,6 +486,7 @@ int main(void)
         TEST(the_gradient_is_divided_by_the_rows_that_carry_loss),
         TEST(what_is_normal_is_said_by_fresh_rows_alone),
         TEST(segments_of_which_one_row_alone_would_speak_are_cut),
+        TEST(a_segment_is_cut_below_three_tenths_of_its_rows),
         TEST(what_the_store_holds_no_more_is_counted),
         TEST(replay_resumes_bit_for_bit),
         TEST(a_checkpoint_of_no_replay_begins_with_nothing_to_replay),

@@ -48,7 +48,7 @@ static void open_training(struct school *s, const struct school_plan *plan)
                   .value_heads = (int)s->options.value_heads},
         .run = RUN,
         .start = plan->start > 0 ? plan->start : 1,
-        .goal = bytes_text("climb to the landing"),
+        .goal = bytes_text(SCHOOL_GOAL),
     };
 
     assert_int_equal(train_init(&s->train, &train), ST_OK);

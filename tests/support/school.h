@@ -7,6 +7,7 @@
 #include "learner/train/train.h"
 
 enum { SCHOOL_JOURNAL = 256 };
+#define SCHOOL_GOAL "climb to the landing"
 
 struct school_plan {
     const char *task, *overrides;

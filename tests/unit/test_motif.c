@@ -95,6 +95,9 @@ static void a_damaged_model_is_refused_with_what_is_wrong(void **state)
         {"\"environment\"", "\"environs\"", "no environment"},
         {"\"text_net\": \"ngram\"", "\"text_net\": \"rnn\"", "text_net that is known"},
         {"\"ledger_digest\": \"", "\"ledger_digest\": \"x", "a digest that is none"},
+        {"\"labels\": ", "\"labels\": -", "a count that is none"},
+        {"\"orders\": ", "\"orders\": 1.5, \"o\": ", "a count that is none"},
+        {"\"seed\": ", "\"seeds\": ", "a count that is none"},
         {"\"sigma\": ", "\"sigma\": -", "no number"},
         {"\"mean\": ", "\"mean\": null, \"m\": ", "no number"},
         {"\"quantiles\": [", "\"quantiles\": [9e9, ", "no number"},
@@ -102,6 +105,8 @@ static void a_damaged_model_is_refused_with_what_is_wrong(void **state)
          "\"weights_digest\": \"00000000000000000000000000000000"
          "\", \"w\": \"",
          "was changed since minos fit wrote it"},
+        {"\"checksum\": \"", "\"sum\": \"", "no checksum"},
+        {"\"checksum\": \"", "\"checksum\": \"x", "no checksum"},
         {"\"mean\": ", "\"mean\": 50, \"m\": ", "was changed since"},
         {"\"environment\": \"crypt-vault\"", "\"environment\": \"nethack-score\"",
          "was changed since"},

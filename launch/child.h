@@ -1,8 +1,8 @@
 #ifndef LAUNCH_CHILD_H
 #define LAUNCH_CHILD_H
 /* One process that is to run until the run ends: started again with growing pauses when
- * it dies, given up when it dies five times in two minutes, or leaves at once as often. Pure but for starting: the
- * caller reaps and tells. Main thread. */
+ * it dies, given up when it dies five times in two minutes, or leaves at once as often. Pure
+ * but for starting: the caller reaps and tells. Main thread. */
 
 #include "launch/process.h"
 #include "launch/tail.h"

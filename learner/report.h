@@ -2,7 +2,8 @@
 #define LEARNER_REPORT_H
 /* What a run tells of itself, written by rank 0's training thread: metrics.jsonl (a line
  * each --metrics-seconds), progress.json and seconds (after an update, each second at
- * most), summary.json (once, at the end). The I/O thread's counters of all ranks come along with the small allreduce. */
+ * most), summary.json (once, at the end). The I/O thread's counters of all ranks come along
+ * with the small allreduce. */
 
 #include <stdio.h>
 

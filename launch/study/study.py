@@ -2,11 +2,13 @@
 """Runs a list of training runs, keeps one line of results for each, and makes a table and
 curves out of them.
 
-    study.py run LIST [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
+    study.py run LIST [...] [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
+                     [--keep-stores]
     study.py table LIST [...] [--columns=depth_2,depth,experience,scout]   Markdown
     study.py judges LIST [...]              Markdown: what was asked, answered and paid
     study.py models LIST [...]              Markdown: what fitting and scoring did and cost
     study.py lags LIST [...]                Markdown: how late labels were, what came again
+    study.py csv LIST [...] [--out=FILE]    a line for each run: success and all figures
     study.py plot LIST --out=FILE.svg [--only=REGEX]
     study.py labels FILE --out=FILE.svg      what minos bench label-budget printed
 
@@ -29,14 +31,21 @@ went on). `with` alone starts nothing any more.
 each of their runs, unless FILE is there. In FILE, COMMAND and the rows' options {seed} is
 the seed, {work} the directory of the runs, {bin} that of the programs and {top} the top of
 the tree; results keep the options as they stand in the list.
+
+The store of a run (runs/.../store, by far the most of it) is removed once its result is
+kept, unless a row that has no result yet, of any LIST of the command, names the run as
+{work}/ROW-{seed} in what stands before it or in its options; then once that row has one.
+--keep-stores removes none.
 """
 import argparse
+import csv
 import json
 import os
 import platform
 import random
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,7 +75,7 @@ SUMMARY = ("env_steps", "seconds", "sps", "episodes", "success_rate", "return_me
            "cpu_fitting_s", "cpu_learner_s", "cpu_actors_s", "cpu_judges_s", "cpu_other_s",
            "held_recall", "held_precision", "held_ece", "fresh_agreement", "fit_labels",
            "fit_helpful", "verdicts_tie", "updates", "reward_model", "reward_version",
-           "word_vectors")
+           "word_vectors", "starts")
 READY_SECONDS = 20
 
 
@@ -243,11 +252,14 @@ class Beside:
         return {k: v for k, v in state.items() if isinstance(v, (int, float))}
 
 
+def run_dir(args, row, seed):
+    return os.path.join(args.work, re.sub(r"[^A-Za-z0-9_.-]", "-", row) + f"-{seed}")
+
+
 def run_one(args, run_of, evaluation, deadline):
     """The result of one run, or None when the time was up."""
     row, seed, options, words, before = run_of
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", row)
-    run = os.path.join(args.work, f"{name}-{seed}")
+    run = run_dir(args, row, seed)
     for made in before:
         make(args, seed, made)
     beside = Beside(words, seed, run)
@@ -284,18 +296,55 @@ def make(args, seed, made):
 def keep_options(run, options):
     """A directory of the same name may hold a run of other options, whose result would
     pass for this one's."""
-    kept = run + ".options.json"
     if os.path.isdir(run):
-        before = None
-        if os.path.exists(kept):
-            with open(kept) as f:
-                before = json.load(f)
+        before = kept_options(run)
         if before != options:
             die(f"{run} holds a run of other options, "
                 f"{'unknown' if before is None else shlex.join(before)}; "
                 f"remove it, or name another --work")
-    with open(kept, "w") as f:
+    with open(run + ".options.json", "w") as f:
         json.dump(options, f)
+
+
+def kept_options(run):
+    """None: no study made this directory."""
+    if not os.path.exists(run + ".options.json"):
+        return None
+    with open(run + ".options.json") as f:
+        return json.load(f)
+
+
+def names(args, run_of, other):
+    """Whether what stands before this run, or its options, name the directory of another."""
+    _, seed, options, _, before = run_of
+    path = re.compile(re.escape(os.path.abspath(run_dir(args, *other[:2]))) +
+                      r"(?![A-Za-z0-9_.-])")
+    return any(path.search(filled(args, seed, word))
+               for word in [w for made in before for w in made] + options)
+
+
+def remove_stores(args, done):
+    """Of the run that was just done and of those that it names, where nobody needs them any
+    more. What a study did not make, or made of other options, is not touched."""
+    has_result, waits = [], []
+    for path in args.lists:
+        found = read_results(results_path(path))
+        for run_of in read_list(path)[0]:
+            (has_result if run_of[:2] in found else waits).append(run_of)
+    for run_of in has_result:
+        run = run_dir(args, *run_of[:2])
+        store = os.path.join(run, "store")
+        if run_of[:2] != done[:2] and not names(args, done, run_of):
+            continue
+        if any(names(args, other, run_of) for other in waits):
+            continue
+        if kept_options(run) != run_of[2] or os.path.islink(store):
+            continue
+        if os.path.isdir(store):
+            try:
+                shutil.rmtree(store)
+            except OSError as why:
+                print(f"study.py: {store} stays: {why}", file=sys.stderr)
 
 
 def train_one(args, row, seed, options, run, deadline):
@@ -353,6 +402,8 @@ def cmd_run(args):
                 print("time is up; the run under way goes on the next time")
                 return 0
             append_result(out, result)
+            if not args.keep_stores:
+                remove_stores(args, run)
             print(f"    success {result['sampled'].get('success_rate')} sampled, "
                   f"{result['greedy'].get('success_rate')} greedy, "
                   f"{result['wall_seconds']} s", flush=True)
@@ -460,6 +511,27 @@ def cmd_judges(args):
     return 0
 
 
+def in_parts(result):
+    """Stopped and gone on with, by a program whose sums began anew with each start: results
+    with `starts` are of one that sums over all. The time waited for is of the last part."""
+    summary = result["summary"]
+    return "starts" not in summary and result["wall_seconds"] < summary.get("seconds", 0)
+
+
+def told(values, all_of, form):
+    """The mean, and of how many it is where that is not all."""
+    few = f" ({len(values)} of {all_of})" if 0 < len(values) < all_of else ""
+    return mean(values, form) + few
+
+
+def captions_scored(result):
+    """In an update. A frozen model scores a caption when it first comes, and counts none."""
+    s = result["summary"]
+    if "text_net" in s and "fit_steps" not in s and s.get("updates"):
+        return s.get("captions", 0) / s["updates"]
+    return s.get("captions_scored_per_update")
+
+
 def cmd_models(args):
     """Means over seeds; the share is of the CPU time of all processes of the run."""
     print("| row | text net | gradient steps | distinct captions scored an update, ms | "
@@ -467,25 +539,33 @@ def cmd_models(args):
           "precision, ECE | agreement with fresh verdicts | ties |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row, results in grouped(args).items():
-        def of(key):
-            return column(results, "summary", key)
+        whole = [r["summary"] for r in results if not in_parts(r)]
+        whole = [s for s in whole if s.get("updates") and "cpu_scoring_s" in s]
 
+        def of(key, form):
+            return told(column(results, "summary", key), len(results), form)
+
+        def cpu(key):
+            return told([1e3 * s[key] / s["updates"] for s in whole], len(results), "%.3f")
+
+        shares = []
+        for s in whole:
+            total = sum(s.get(f"cpu_{who}_s", 0)
+                        for who in ("learner", "actors", "judges", "other"))
+            if total:
+                shares.append(100 * (s["cpu_scoring_s"] + s["cpu_fitting_s"]) / total)
         texts = {r["summary"].get("text_net", "") for r in results} - {""}
-        updates = sum(of("updates"))
-        if not texts or updates == 0:
-            continue
-        cpu = sum(sum(of(f"cpu_{who}_s")) for who in ("learner", "actors", "judges", "other"))
-        spent = sum(of("cpu_scoring_s")) + sum(of("cpu_fitting_s"))
-        ties, orders = sum(of("verdicts_tie")), sum(of("verdicts_label"))
-        held = ", ".join(mean(of("held_" + key), form) for key, form in
-                         (("recall", "%.3f"), ("precision", "%.3f"), ("ece", "%.4f")))
-        print(f"| {row} | {', '.join(sorted(texts))} | {mean(of('fit_steps'), '%.0f')} "
-              f"| {mean(of('captions_scored_per_update'), '%.1f')}, "
-              f"{1e3 * sum(of('cpu_scoring_s')) / updates:.3f} "
-              f"| {1e3 * sum(of('cpu_fitting_s')) / updates:.3f} "
-              f"| {100 * spent / cpu if cpu else float('nan'):.1f} % "
-              f"| {held if of('held_recall') else ''} "
-              f"| {mean(of('fresh_agreement'), '%.3f')} "
+        scored = [n for n in map(captions_scored, results) if n is not None]
+        ties, orders = (sum(column(results, "summary", "verdicts_" + kind))
+                        for kind in ("tie", "label"))
+        held = [of("held_" + key, form) for key, form in
+                (("recall", "%.3f"), ("precision", "%.3f"), ("ece", "%.4f"))]
+        held = ", ".join(h or "–" for h in held) if any(held) else ""
+        print(f"| {row} | {', '.join(sorted(texts))} | {of('fit_steps', '%.0f')} "
+              f"| {told(scored, len(results), '%.1f') or '–'}, {cpu('cpu_scoring_s')} "
+              f"| {cpu('cpu_fitting_s')} "
+              f"| {told(shares, len(results), '%.1f %%')} "
+              f"| {held} | {of('fresh_agreement', '%.3f')} "
               f"| {'%.0f %%' % (100 * ties / (ties + orders)) if ties else ''} |")
     return 0
 
@@ -515,6 +595,33 @@ def cmd_lags(args):
               f"| {mean(of('replay_window_lost_age'), '%.3f')} "
               f"| {mean(of('replay_lost_age'), '%.3f')}, "
               f"{mean(of('replay_lost_ess'), '%.3f')} |")
+    return 0
+
+
+def numeric(summary):
+    return {k: v for k, v in summary.items()
+            if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+
+def cmd_csv(args):
+    """The columns of figures are those that any of the runs has, in the order of SUMMARY."""
+    runs = [r for results in grouped(args).values() for r in results]
+    there = {key for r in runs for key in numeric(r["summary"])}
+    figures = [key for key in SUMMARY if key in there]
+    try:
+        out = open(args.out, "w", newline="") if args.out else sys.stdout
+    except OSError as why:
+        die(f"--out={args.out}: {why.strerror}")
+    write = csv.writer(out, lineterminator="\n")
+    write.writerow(["row", "seed", "commit", "wall_seconds", "success_sampled",
+                    "success_greedy"] + figures)
+    for r in runs:
+        numbers = numeric(r["summary"])
+        write.writerow([r["row"], r["seed"], r["commit"], r["wall_seconds"],
+                        r["sampled"].get("success_rate"), r["greedy"].get("success_rate")] +
+                       [numbers.get(key) for key in figures])
+    if args.out:
+        out.close()
     return 0
 
 
@@ -592,7 +699,7 @@ def cmd_labels(args):
 
 
 COMMANDS = {"run": cmd_run, "table": cmd_table, "judges": cmd_judges, "models": cmd_models,
-            "lags": cmd_lags, "plot": cmd_plot, "labels": cmd_labels}
+            "lags": cmd_lags, "csv": cmd_csv, "plot": cmd_plot, "labels": cmd_labels}
 
 
 def main():
@@ -606,6 +713,7 @@ def main():
     parser.add_argument("--work", default=os.path.join(TOP, "runs", "study"))
     parser.add_argument("--out", default="")
     parser.add_argument("--columns", default="")
+    parser.add_argument("--keep-stores", action="store_true")
     args = parser.parse_args()
     try:
         return COMMANDS[args.command](args)

@@ -5,11 +5,11 @@
  * Where the reward reads ratings, each caption is asked once per goal, in the order of
  * schedule.h. Where it reads orders, the caption that is due is put beside others as
  * pairs.h says, each set once (items.h), each caption in ASKING_COMPARED_MOST of them at
- * most; it is due again when it comes again, the later the more often it was. A question is held by one
- * judge under a lease, and is asked elsewhere only when the lease has run out. A verdict is
- * appended to the ledger; only after the group's commit is it acknowledged and handed to
- * training. Nobody waits for an answer. A share of the questions asks a judge again about
- * what it has labelled, for its consistency alone.
+ * most; it is due again when it comes again, the later the more often it was. A question is
+ * held by one judge under a lease, and is asked elsewhere only when the lease has run out. A
+ * verdict is appended to the ledger; only after the group's commit is it acknowledged and
+ * handed to training. Nobody waits for an answer. A share of the questions asks a judge again
+ * about what it has labelled, for its consistency alone.
  *
  * A question's id is the caption key's upper 48 low bits and a 16-bit attempt (8 bits of the
  * start, 1 of the purpose, 7 that count), so that an answer which outlives a start of the

@@ -7,9 +7,10 @@
  *
  * Bounded: beyond LEXICON_MAX of them, 1/64 of that many are forgotten at a time, here and
  * in the store: none that a judge holds or has answered (the state is neither NEW nor
- * QUEUED, or a verdict about it trains), first those that came once at most, then twice, four times, ...; of these the
- * one met last longest ago first. What comes again is new. Memory grows by chunks with the
- * captions met: 150 to 400 bytes each, so 0.3 to 0.8 GB at most. */
+ * QUEUED, or a verdict about it trains), first those that came once at most, then twice,
+ * four times, ...; of these the one met last longest ago first. What comes again is new.
+ * Memory grows by chunks with the captions met: 150 to 400 bytes each, so 0.3 to 0.8 GB at
+ * most. */
 
 #include <stdbool.h>
 #include <stdint.h>

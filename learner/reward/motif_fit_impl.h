@@ -57,7 +57,8 @@ struct fit_measured {
     double compared, right; // pairs that are no tie
 };
 void fit_measure(struct fit *f, struct fit_measured *out);
-/* Mean, deviation and quantiles of what the captions of training labels score. ST_CORRUPT (logged): all the same, or no numbers. */
+/* Mean, deviation and quantiles of what the captions of training labels score. ST_CORRUPT
+ * (logged): all the same, or no numbers. */
 MUST_USE enum status fit_statistics(struct fit *f);
 
 #endif

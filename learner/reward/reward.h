@@ -70,8 +70,9 @@ struct reward_kind {
     MUST_USE enum status (*fit)(struct reward *r, uint64_t update);
     /* score (texts) = r_int of each caption; what empty captions get is not read. */
     void (*score)(struct reward *r, float *score, const struct reward_rows *in);
-    /* The same of one caption out of what the journal keeps (reward_pays.h), to the bit; NAN: it would need
-     * the score. It reads reward.options alone. NULL: the journal cannot tell. */
+    /* The same of one caption out of what the journal keeps (reward_pays.h), to the bit;
+     * NAN: it would need the score. It reads reward.options alone. NULL: the journal cannot
+     * tell. */
     float (*pays)(const struct reward *r, const struct reward_known *k);
     /* Instead: score (rows) of each row, whatever its caption. */
     void (*score_rows)(struct reward *r, float *score, const struct reward_rows *in,

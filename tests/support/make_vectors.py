@@ -4,7 +4,7 @@
     tests/support/make_vectors.py [--text=FILE] [--dim=N] --out=FILE.vec
 
 For tests, and for trying --reward=bow without a download: some hundred words, learned from
-ten kilobytes (plain_words.txt beside this script). Never for results: runs with such files
+eight kilobytes (plain_words.txt beside this script). Never for results: runs with such files
 say 'toy vectors' in their summary.
 
 The method: how often words stand within four words of each other in one paragraph, as

@@ -560,9 +560,11 @@ def cmd_models(args):
                         for kind in ("tie", "label"))
         held = [of("held_" + key, form) for key, form in
                 (("recall", "%.3f"), ("precision", "%.3f"), ("ece", "%.4f"))]
-        held = ", ".join(h or "–" for h in held) if any(held) else ""
+        scored, held = (", ".join(c or "–" for c in cells) if any(cells) else ""
+                        for cells in ([told(scored, len(results), "%.1f"),
+                                       cpu("cpu_scoring_s")], held))
         print(f"| {row} | {', '.join(sorted(texts))} | {of('fit_steps', '%.0f')} "
-              f"| {told(scored, len(results), '%.1f') or '–'}, {cpu('cpu_scoring_s')} "
+              f"| {scored} "
               f"| {cpu('cpu_fitting_s')} "
               f"| {told(shares, len(results), '%.1f %%')} "
               f"| {held} | {of('fresh_agreement', '%.3f')} "

@@ -166,7 +166,7 @@ class Study(unittest.TestCase):
                "cpu_actors_s": 50, "cpu_judges_s": 0, "cpu_other_s": 0}
         model = dict(cpu, text_net="ngram", fit_steps=10, captions_scored_per_update=2.5)
         path = self.with_results(
-            ["none 1", "fitted 1-3", "frozen 1"],
+            ["none 1", "fitted 1-3", "frozen 1", "old 1"],
             ("none", 1, 60, dict(cpu, seconds=58, cpu_fitting_s=0)),
             ("fitted", 1, 60, dict(model, seconds=58, held_recall=1, held_precision=0.5,
                                    held_ece=0.25, fresh_agreement=1)),
@@ -176,8 +176,9 @@ class Study(unittest.TestCase):
             ("fitted", 3, 30, dict(model, seconds=58, cpu_scoring_s=0.5, held_ece=0.25,
                                    fresh_agreement=0.5)),
             ("frozen", 1, 30, dict(cpu, seconds=58, starts=2, text_net="ngram",
-                                   captions=3000)))
-        none, fitted, frozen = [row.split("|") for row in
+                                   captions=3000)),
+            ("old", 1, 60, {"seconds": 58}))
+        none, fitted, frozen, old = [row.split("|") for row in
                                 self.study("models", path).splitlines()[2:]]
         self.assertEqual([c.strip() for c in none[1:-1]],
                          ["none", "", "", "–, 1.000", "0.000", "1.0 %", "", "", ""])
@@ -187,6 +188,7 @@ class Study(unittest.TestCase):
                           "1.000 (1 of 3), 0.375 (2 of 3), 0.2500", "0.500", ""])
         self.assertEqual([c.strip() for c in frozen[1:-1]][:4],
                          ["frozen", "ngram", "", "3.0, 1.000"])
+        self.assertEqual([c.strip() for c in old[1:-1]], ["old"] + 8 * [""])
 
 
 if __name__ == "__main__":

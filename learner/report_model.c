@@ -106,7 +106,8 @@ static void add_state(struct metrics_row *m, const struct train *t)
         metrics_num(m, "held_ece", f->ece);
     }
     metrics_int(m, "fresh_labels", (int64_t)f->fresh);
-    metrics_num(m, "fresh_agreement", ratio((double)f->agreed, (double)f->fresh));
+    metrics_int(m, "fresh_compared", (int64_t)f->decided);
+    metrics_num(m, "fresh_agreement", ratio((double)f->agreed, (double)f->decided));
     metrics_num(m, "reward_drift", f->drift);
     if (f->orders) {
         metrics_num(m, "reward_score_mean", f->mean);

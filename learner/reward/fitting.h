@@ -66,10 +66,12 @@ struct fitting_figures {
     double loss;                   // held out, by the last version
     double recall, precision, ece; // likewise, of labels above 1/2; NAN: not known
     double accuracy;               // likewise, of ratings, or of pairs that are no tie
-    uint64_t fresh, agreed;        // labels that came, those the model had on its side
-    double drift;                  // mean change of what the probe set is paid, NAN
-    double mean, sigma;            // of scores, where they are normalised
-    uint64_t scored;               // captions that this rank scored, since this start
+    /* Labels that came while a version was there; of these ratings, and orders that are not
+     * all tied; of those the version had on its side, of an order most pairs. */
+    uint64_t fresh, decided, agreed;
+    double drift;       // mean change of what the probe set is paid, NAN
+    double mean, sigma; // of scores, where they are normalised
+    uint64_t scored;    // captions that this rank scored, since this start
 };
 
 /* A caption scored anew: journal, and whoever chooses what to ask. */

@@ -125,6 +125,7 @@ void model_show(struct model *m)
     f->ece = s->ece;
     f->accuracy = s->accuracy;
     f->fresh = s->fresh;
+    f->decided = s->decided;
     f->agreed = s->agreed;
     f->drift = s->drift;
     if (f->steps != s->steps || f->digest == 0) {
@@ -248,7 +249,8 @@ static void alloc(struct model *m)
 {
     const size_t items =
         m->options.batch > MODEL_MEASURED ? (size_t)m->options.batch : MODEL_MEASURED;
-    m->fresh = mem_new(MODEL_FRESH, sizeof(*m->fresh));
+    m->fresh_room = MODEL_FRESH;
+    m->fresh = mem_new(m->fresh_room, sizeof(*m->fresh));
     m->probe = mem_new(MODEL_PROBES, sizeof(*m->probe));
     m->cache = mem_new(MODEL_CACHE, sizeof(*m->cache));
     m->number = mem_new(items, sizeof(*m->number));
@@ -348,6 +350,19 @@ void model_pay(struct model *m)
     capnet_weights_changed(m->paid);
 }
 
+void model_make_fresh_room(struct model *m, uint32_t count)
+{
+    uint32_t room = m->fresh_room;
+
+    while (room < count) {
+        room *= 2;
+    }
+    if (room > m->fresh_room) {
+        m->fresh = mem_grow(m->fresh, m->fresh_room, room, sizeof(*m->fresh));
+        m->fresh_room = room;
+    }
+}
+
 void model_take_text(struct model *m, struct hash128 key, struct bytes text)
 {
     labels_take_text(m->labels, key, text);
@@ -361,7 +376,6 @@ void model_take_label(struct model *m, const struct reward_label *label)
         return;
     }
     m->s.came++;
-    if (m->fresh_count < MODEL_FRESH) {
-        m->fresh[m->fresh_count++] = number;
-    }
+    model_make_fresh_room(m, m->fresh_count + 1);
+    m->fresh[m->fresh_count++] = number;
 }

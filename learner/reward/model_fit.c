@@ -190,6 +190,8 @@ static enum status steps(struct model *m, int64_t count)
 struct measured {
     double items, loss;
     double judged, right; // ratings, or pairs that are no tie; the model on their side
+    double decided,
+        agreed;           // ratings, or orders not all tied; of those most of it right
     double hit, said, is; // ratings above 1/2: both, the model's, the labels'
     double bin[MODEL_BINS], bin_said[MODEL_BINS], bin_is[MODEL_BINS];
 };
@@ -235,12 +237,15 @@ static enum status measure(struct model *m, struct capnet *net, int count,
         s->items += items;
         s->loss += loss_of(m, out, items);
         for (int i = 0; i < items; i++) {
+            const double judged = s->judged, right = s->right;
             if (m->head == CAPNET_RATE) {
                 measure_rating(s, (double)model_value(m, out + 2 * (size_t)i),
                                (double)m->p[i]);
             } else {
                 measure_order(s, m, out, i);
             }
+            s->decided += s->judged > judged;
+            s->agreed += 2 * (s->right - right) > s->judged - judged;
         }
     }
     return m->peers.count > 1 ? m->peers.agree(m->peers.ctx, (double *)(void *)s,
@@ -248,22 +253,26 @@ static enum status measure(struct model *m, struct capnet *net, int count,
                               : ST_OK;
 }
 
-/* What judges said since the last fit, against the version that pays. */
+/* What judges said since the last fit, against the version that pays. A label counts once,
+ * however many pairs it has. */
 static enum status measure_fresh(struct model *m)
 {
+    const uint32_t count = m->s.version > 0 ? m->fresh_count : 0;
+    const uint32_t ranks = (uint32_t)m->peers.count;
     struct measured s;
-    int mine = 0;
 
-    if (m->s.version > 0 && m->fresh_count > 0) {
-        for (uint32_t i = 0; i < m->fresh_count; i++) {
-            if ((int)i % m->peers.count == m->peers.index) {
+    for (uint32_t at = 0; at < count; at += MODEL_MEASURED) {
+        int mine = 0;
+        for (uint32_t i = at; i < count && i < at + MODEL_MEASURED; i++) {
+            if (i % ranks == (uint32_t)m->peers.index) {
                 m->number[mine++] = m->fresh[i];
             }
         }
         TRY(measure(m, m->paid, mine, &s));
-        m->s.fresh += (uint64_t)s.judged;
-        m->s.agreed += (uint64_t)s.right;
-        m->s.wrong += (uint64_t)(s.judged - s.right);
+        m->s.fresh += (uint64_t)s.items;
+        m->s.decided += (uint64_t)s.decided;
+        m->s.agreed += (uint64_t)s.agreed;
+        m->s.wrong += (uint64_t)(s.decided - s.agreed);
     }
     m->fresh_count = 0;
     return ST_OK;

@@ -10,7 +10,7 @@
 enum {
     MODEL_PASS = 256,    // rows of a pass that fits or measures
     MODEL_SAY_PASS = 16, // of one that pays: always as many, filled up with empty texts
-    MODEL_FRESH = 256,   // labels between two of those that are compared with the model
+    MODEL_FRESH = 1024,  // labels between two fits that there is room for at first
     MODEL_MEASURED = 1024,
     MODEL_CACHE = 1 << 16, // captions whose score is kept
     MODEL_BINS = 10
@@ -37,13 +37,13 @@ struct model_state {
     uint64_t published, published_steps; // update and steps of the last version
     uint64_t opened;                     // update, once `open`
     double best, loss, ramp;
-    uint64_t fresh, agreed;
+    uint64_t fresh, decided, agreed;
     uint64_t came, wrong; // labels since fitting rests
     uint32_t bad;         // versions in a row that were no better
     uint32_t resting, open, warned;
     double recall, precision, ece, accuracy, drift;
 };
-_Static_assert(sizeof(struct model_state) == 12 * 8 + 4 * 4 + 5 * 8, "no padding");
+_Static_assert(sizeof(struct model_state) == 13 * 8 + 4 * 4 + 5 * 8, "no padding");
 
 struct model {
     struct fitting_options options;
@@ -57,8 +57,8 @@ struct model {
     struct model_fitter fit, witness;
     struct capnet *paid;
     struct labels *labels;
-    uint32_t *fresh; // (MODEL_FRESH) labels that came since the last fit
-    uint32_t fresh_count;
+    uint32_t *fresh; // (fresh_room) labels that came since the last fit
+    uint32_t fresh_count, fresh_room;
     uint32_t probes;          // of probe, filled
     float *probe;             // (MODEL_PROBES) what they were paid
     struct model_said *cache; // (MODEL_CACHE)
@@ -78,6 +78,8 @@ struct model {
 MUST_USE enum status model_fit_steps(struct model *m, uint64_t update);
 /* For the gate. */
 bool model_labels_suffice(const struct model *m);
+/* So that `count` labels can wait for a fit. */
+void model_make_fresh_room(struct model *m, uint32_t count);
 /* Adam's and the networks' floats. */
 size_t model_floats(const struct model *m);
 void model_pay(struct model *m);                            // paid := fit

@@ -16,7 +16,7 @@ struct head {
     uint64_t adam_steps[2]; // of the fit, of its witness
     struct model_state state;
 };
-static const char magic_text[8] = "minomod1";
+static const char magic_text[8] = "minomod2", older_text[8] = "minomod1";
 enum { SHARED = 4, ARRAYS = 7 }; // those of the witness are rank 0's
 
 static void arrays_of(const struct model *m, float *out[ARRAYS])
@@ -95,6 +95,13 @@ void model_save(const struct model *m, char **data, size_t *len)
 
 static enum status check_head(const struct model *m, const struct head *h, size_t len)
 {
+    if (memcmp(h->magic, older_text, sizeof(h->magic)) == 0) {
+        LOG_ERROR(
+            "REWARD-MODEL",
+            "the checkpoint's reward model was written by an older minos-learner, "
+            "go on with that one or begin another run directory");
+        return ST_VERSION;
+    }
     if (memcmp(h->magic, magic_text, sizeof(h->magic)) != 0) {
         LOG_ERROR("REWARD-MODEL", "%zu bytes are not a checkpoint's reward model", len);
         return ST_CORRUPT;
@@ -106,7 +113,7 @@ static enum status check_head(const struct model *m, const struct head *h, size_
                   "--text-net ask for");
         return ST_VERSION;
     }
-    if (h->fresh > MODEL_FRESH || h->probes > MODEL_PROBES ||
+    if (h->probes > MODEL_PROBES ||
         sizeof(*h) + h->fresh * sizeof(uint32_t) +
                 (h->probes + ARRAYS * h->floats) * sizeof(float) >
             len) {
@@ -153,6 +160,7 @@ enum status model_load(struct model *m, struct bytes b)
     }
     TRY(check_head(m, &h, b.len));
     at += sizeof(h);
+    model_make_fresh_room(m, h.fresh);
     memcpy(m->fresh, at, h.fresh * sizeof(*m->fresh));
     at += h.fresh * sizeof(*m->fresh);
     memcpy(m->probe, at, h.probes * sizeof(*m->probe));

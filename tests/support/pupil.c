@@ -65,6 +65,21 @@ void pupil_rate(struct pupil *t, int i, float p)
     model_take_label(t->model, &label);
 }
 
+void pupil_order(struct pupil *t, int i, const uint8_t *place, int places)
+{
+    struct reward_label label = {
+        .key = {(uint64_t)i, 1}, .kind = VERDICT_LABEL, .captions = (uint8_t)places};
+    char text[64];
+
+    for (int k = 0; k < places; k++) {
+        pupil_caption(i + k, text, sizeof(text));
+        label.caption[k] = hash_128(bytes_text(text));
+        label.place[k] = place[k];
+        model_take_text(t->model, label.caption[k], bytes_text(text));
+    }
+    model_take_label(t->model, &label);
+}
+
 enum status pupil_go_on(struct pupil *t, int updates, int labels_each)
 {
     for (int u = 0; u < updates; u++, t->update++) {

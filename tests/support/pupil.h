@@ -26,6 +26,8 @@ MUST_USE enum status pupil_begin(struct pupil *t, const struct fitting_options *
 /* Caption i: one in four, i % 4 == 0, speaks of a key. */
 void pupil_caption(int i, char *out, size_t size);
 void pupil_rate(struct pupil *t, int i, float p);
+/* The order of captions i, i + 1, ... i + places - 1; equal places: a tie. */
+void pupil_order(struct pupil *t, int i, const uint8_t *place, int places);
 /* Updates with so many labels before each, as the captions say. */
 MUST_USE enum status pupil_go_on(struct pupil *t, int updates, int labels_each);
 /* What the version that pays says. */

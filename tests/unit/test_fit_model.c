@@ -173,6 +173,54 @@ fresh_labels_are_held_against_what_was_paid_before_they_are_learnt(void **state)
     model_close(t.model);
 }
 
+/* More than a checkpoint or a pass has room for at first. */
+static void however_many_come_between_two_fits_all_are_held_against_it(void **state)
+{
+    enum { MANY = 3 * MODEL_FRESH + 7 };
+    struct pupil t;
+
+    (void)state;
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_RATE), ST_OK);
+    assert_int_equal(pupil_go_on(&t, 100, 4), ST_OK);
+    assert_int_equal(pupil_go_on(&t, MODEL_TOGETHER, 0), ST_OK);
+    const uint64_t fresh = t.figures.fresh, decided = t.figures.decided;
+    for (int i = 2000; i < 2000 + MANY; i++) {
+        pupil_rate(&t, i, i % 4 == 0 ? 1 : 0);
+    }
+    assert_int_equal(pupil_go_on(&t, MODEL_TOGETHER, 0), ST_OK);
+    assert_int_equal(t.figures.fresh - fresh, MANY);
+    assert_int_equal(t.figures.decided - decided, MANY);
+    model_close(t.model);
+}
+
+/* Of eight captions, of which the first and the fifth speak of a key: 28 pairs or 12 make
+ * one label as two captions do. */
+static void an_order_is_one_label_however_many_pairs_it_has(void **state)
+{
+    static const uint8_t right[8] = {0, 1, 1, 1, 0, 1, 1, 1},
+                         wrong[8] = {1, 0, 0, 0, 1, 0, 0, 0}, tied[8] = {0};
+    struct pupil t;
+
+    (void)state;
+    assert_int_equal(pupil_begin(&t, &pupil_usual, &pupil_alone, CAPNET_SCORE), ST_OK);
+    for (int u = 0; u < 100; u++) {
+        pupil_order(&t, 8 * u, right, 8);
+        assert_int_equal(pupil_go_on(&t, 1, 0), ST_OK);
+    }
+    assert_int_equal(pupil_go_on(&t, MODEL_TOGETHER, 0), ST_OK);
+    const struct fitting_figures before = t.figures;
+    const uint64_t wrong_before = t.model->s.wrong;
+    for (int i = 0; i < 6; i++) {
+        pupil_order(&t, 1600 + 8 * i, i == 0 ? right : i < 3 ? wrong : tied, 8);
+    }
+    assert_int_equal(pupil_go_on(&t, MODEL_TOGETHER, 0), ST_OK);
+    assert_int_equal(t.figures.fresh - before.fresh, 6);
+    assert_int_equal(t.figures.decided - before.decided, 3);
+    assert_int_equal(t.figures.agreed - before.agreed, 1);
+    assert_int_equal(t.model->s.wrong - wrong_before, 2);
+    model_close(t.model);
+}
+
 static void drift_is_the_mean_change_of_what_probes_are_paid(void **state)
 {
     enum { PROBES = 200 };
@@ -486,6 +534,8 @@ int main(void)
         cmocka_unit_test(held_out_figures_are_those_of_a_naive_count),
         cmocka_unit_test(
             fresh_labels_are_held_against_what_was_paid_before_they_are_learnt),
+        cmocka_unit_test(however_many_come_between_two_fits_all_are_held_against_it),
+        cmocka_unit_test(an_order_is_one_label_however_many_pairs_it_has),
         cmocka_unit_test(drift_is_the_mean_change_of_what_probes_are_paid),
         cmocka_unit_test(it_learns_orders),
         cmocka_unit_test(versions_come_no_more_often_than_told),

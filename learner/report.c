@@ -105,12 +105,16 @@ static void put_spent(const struct report *r)
     rundir_put_number(dir, fitting_file, r->before.fitting + g->cpu_fitting);
 }
 
-/* Training's table counts captions with a rating; orders are counted where they are given. */
+static bool asks_orders(const struct train *t)
+{
+    return t->reward.kind->asks == REWARD_ASKS_ORDER;
+}
+
+/* Training's table counts captions; orders are counted where they are given. */
 static int64_t labels_of(const struct train *t)
 {
-    return t->reward.kind->asks == REWARD_ASKS_ORDER
-               ? (int64_t)report_outside(&t->gauges, "labels")
-               : (int64_t)t->reward.table.labels;
+    return asks_orders(t) ? (int64_t)report_outside(&t->gauges, "labels")
+                          : (int64_t)t->reward.table.labels;
 }
 
 /* That judges left a run that ended is no news. */
@@ -217,7 +221,7 @@ static void write_row(struct report *r, struct train *t)
                 used > 0 ? (double)(t->samples - r->row_samples) / used : 0);
     metrics_text(m, "waiting_for", waiting_for(r));
     report_add_training(m, t);
-    report_add_rewards(m, &t->recent.reward);
+    report_add_rewards(m, &t->recent.reward, asks_orders(t));
     add_own(m, t, false);
     report_add_episodes(m, &t->recent, &t->gauges);
     report_add_lags(m, &t->recent);
@@ -248,11 +252,11 @@ static void write_log(const struct report *r)
 
     LOG_INFO("TRAIN-PROGRESS",
              "update %llu, %.2f M env steps, %.0f steps/s, success %.2f over %.0f "
-             "episodes, %llu labels, lag p99 %.0f",
+             "episodes, %lld labels, lag p99 %.0f",
              (unsigned long long)t->update, (double)t->env_steps * 1e-6,
              steps_per_second(r), g->window > 0 ? g->window_success / g->window : 0,
-             g->window, (unsigned long long)t->reward.table.labels,
-             tallies_lag_quantile(&t->totals, 0.99));
+             g->window, (long long)labels_of(t),
+             fmax(tallies_lag_quantile(&t->totals, 0.99), 0));
 }
 
 void report_tick(struct report *r, struct train *t)
@@ -331,7 +335,7 @@ static void add_judging(struct report *r, const struct train *t)
     metrics_num(m, "labels_per_million_steps",
                 t->env_steps > 0 ? (double)labels_of(t) * 1e6 / (double)t->env_steps
                                  : NAN);
-    if (t->reward.kind->asks == REWARD_ASKS_ORDER) {
+    if (asks_orders(t)) {
         metrics_num(m, "orders_tied_share",
                     labels_of(t) > 0 ? report_outside(&t->gauges, "orders_tied") /
                                            (double)labels_of(t)
@@ -359,7 +363,7 @@ static void add_judging(struct report *r, const struct train *t)
     metrics_int(m, "judge_requests", (int64_t)r->requests);
     metrics_num(m, "judge_cost", (double)r->cost_micro * 1e-6);
     for (size_t i = 0; i < sizeof(as_they_are) / sizeof(as_they_are[0]); i++) {
-        metrics_num(m, as_they_are[i], report_outside(&t->gauges, as_they_are[i]));
+        report_add_one(m, &t->gauges, as_they_are[i]);
     }
     report_add_asking(m, &t->gauges, asking_of(r));
     add_judges(r);
@@ -389,7 +393,7 @@ static enum status write_summary(struct report *r, struct train *t,
     metrics_num(m, "learner_samples_per_s",
                 seconds > 0 ? (double)t->samples / seconds : 0);
     report_add_window(m, &t->totals, &t->gauges);
-    report_add_rewards(m, &t->totals.reward);
+    report_add_rewards(m, &t->totals.reward, asks_orders(t));
     add_judging(r, t);
     add_own(m, t, true);
     report_add_model_run(m, t, &r->before);

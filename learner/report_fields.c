@@ -13,7 +13,12 @@
 
 /* ---- the I/O thread's counters ---- */
 
-enum type { U64, U32, F64 };
+enum type {
+    U64,
+    U32,
+    F64,
+    MS
+}; // MS: a quantile of what took time, 0 where nothing did
 struct field {
     const char *name;
     size_t offset;
@@ -111,14 +116,14 @@ static const struct field fields[] = {
     FIELD(progress_emissions, U64),
     FIELD(progress_helpful, U64),
     FIELD(other_helpful, U64),
-    FIELD(progress_delay_p50_ms, F64),
-    FIELD(progress_delay_p99_ms, F64),
+    FIELD(progress_delay_p50_ms, MS),
+    FIELD(progress_delay_p99_ms, MS),
     FIELD(failing_share, F64),
     FIELD(failing_kind, U32),
     FIELD(alarm, U32),
     FIELD(asking, U32),
-    FIELD(judge_p50_ms, F64),
-    FIELD(judge_p99_ms, F64),
+    FIELD(judge_p50_ms, MS),
+    FIELD(judge_p99_ms, MS),
     FIELD(judges, U32),
     FIELD(cpu_total_ns, U64),
     FIELD(cpu_store_ns, U64),
@@ -143,6 +148,7 @@ static double value_of(const struct io_counters *c, const struct field *f)
         memcpy(&u32, at, sizeof(u32));
         return (double)u32;
     case F64:
+    case MS:
         memcpy(&f64, at, sizeof(f64));
         return isfinite(f64) ? f64 : 0;
     }
@@ -160,25 +166,44 @@ void report_read_outside(void *ctx, int rank, double *v, struct rank_gauges *own
     own->file_ratio = isfinite(c.store_file_ratio) ? c.store_file_ratio : 0;
 }
 
-double report_outside(const struct gauges *g, const char *name)
+static int field_named(const char *name)
 {
     for (int i = 0; i < FIELDS; i++) {
         if (strcmp(fields[i].name, name) == 0) {
-            return g->outside[i];
+            return i;
         }
     }
     CHECK(!"a counter of that name exists");
     return 0;
 }
 
+double report_outside(const struct gauges *g, const char *name)
+{
+    return g->outside[field_named(name)];
+}
+
+static void add_field(struct metrics_row *m, const struct field *f, double value)
+{
+    if (f->type == MS) {
+        metrics_num(m, f->name, value > 0 ? value : NAN);
+    } else if (f->type == F64) {
+        metrics_num(m, f->name, value);
+    } else {
+        metrics_int(m, f->name, (int64_t)value);
+    }
+}
+
+void report_add_one(struct metrics_row *m, const struct gauges *g, const char *name)
+{
+    const int i = field_named(name);
+
+    add_field(m, &fields[i], g->outside[i]);
+}
+
 void report_add_outside(struct metrics_row *m, const struct gauges *g)
 {
     for (int i = 0; i < FIELDS; i++) {
-        if (fields[i].type == F64) {
-            metrics_num(m, fields[i].name, g->outside[i]);
-        } else {
-            metrics_int(m, fields[i].name, (int64_t)g->outside[i]);
-        }
+        add_field(m, &fields[i], g->outside[i]);
     }
 }
 
@@ -293,7 +318,7 @@ void report_add_training(struct metrics_row *m, const struct train *t)
     }
 }
 
-void report_add_rewards(struct metrics_row *m, const struct reward_sums *s)
+void report_add_rewards(struct metrics_row *m, const struct reward_sums *s, bool orders)
 {
     const double size = s->ext_size + s->in_size;
 
@@ -304,7 +329,9 @@ void report_add_rewards(struct metrics_row *m, const struct reward_sums *s)
     metrics_num(m, "r_ext_share", ratio(s->ext_size, size));
     metrics_num(m, "r_int_share", ratio(s->in_size, size));
     metrics_num(m, "captions_labelled_share", ratio(s->labelled, s->captions));
-    metrics_num(m, "captions_helpful_share", ratio(s->helpful, s->captions));
+    // An order says which is better, never that one is good.
+    metrics_num(m, "captions_helpful_share",
+                orders ? NAN : ratio(s->helpful, s->captions));
 }
 
 /* Half the width of a 95 % interval of a mean (normal approximation). */

@@ -9,9 +9,13 @@
 /* One of the I/O thread's counters by its name in metrics.jsonl: summed over ranks, or
  * rank 0's where that speaks for all. */
 double report_outside(const struct gauges *g, const char *name);
+/* The same as a field; null where it is a time of which nothing was measured yet. */
+void report_add_one(struct metrics_row *m, const struct gauges *g, const char *name);
 
 void report_add_training(struct metrics_row *m, const struct train *t);
-void report_add_rewards(struct metrics_row *m, const struct reward_sums *s);
+/* orders: those are what judges give. */
+void report_add_rewards(struct metrics_row *m, const struct reward_sums *s,
+                        bool orders);
 void report_add_episodes(struct metrics_row *m, const struct tallies *t,
                          const struct gauges *g);
 /* How old: weights, labels, what a model pays; with histograms. */

@@ -25,11 +25,14 @@ enum {
     CAPTION_TABLE_VISITS = 2000000
 };
 
+/* The first_update of a caption that is known by its label alone. */
+enum { CAPTION_UNMET = (1 << 30) - 1 };
+
 struct caption_entry {
     struct hash128 key;
     uint64_t visits : 34;       // emissions in the run; counted for `count` alone
-    uint64_t label_update : 30; // at which the last label came
-    float p;                    // P(helpful)
+    uint64_t label_update : 30; // at which the last label came, or order that has it
+    float p;                    // P(helpful); 1/2 where orders alone have it
     unsigned first_update : 30; // of this rank's training that met it
     unsigned used : 1, labelled : 1;
 };

@@ -123,26 +123,36 @@ float reward_label_worth(const struct reward *r, struct hash128 key)
     return e != NULL && e->labelled ? reward_worth(r, e->p) : 0.0F;
 }
 
+/* Returns the updates since this rank met the caption, or -1. */
+static int64_t label_caption(struct reward *r, struct hash128 key, float p,
+                             uint64_t update)
+{
+    const bool known = caption_table_find(&r->table, key) != NULL;
+    struct caption_entry *e = caption_table_add(&r->table, key, update);
+
+    if (!known) {
+        e->first_update = CAPTION_UNMET;
+    }
+    caption_table_label(&r->table, e, p, update);
+    return e->first_update != CAPTION_UNMET ? (int64_t)(update - e->first_update) : -1;
+}
+
 static int64_t take_rating(struct reward *r, const struct reward_label *l,
                            uint64_t update)
 {
-    const bool met = caption_table_find(&r->table, l->key) != NULL;
-    struct caption_entry *e = caption_table_add(&r->table, l->key, update);
-
-    const int64_t delay = met ? (int64_t)(update - e->first_update) : -1;
     // A tie between one caption and itself does not exist; p of a tie is 1/2.
-    caption_table_label(&r->table, e, l->kind == VERDICT_LABEL ? l->p : 0.5F, update);
-    return delay;
+    return label_caption(r, l->key, l->kind == VERDICT_LABEL ? l->p : 0.5F, update);
 }
 
-static int64_t delay_of_order(const struct reward *r, const struct reward_label *l,
-                              uint64_t update)
+/* An order labels its captions where orders are what is asked: elsewhere it must not hide
+ * a rating. */
+static int64_t take_order(struct reward *r, const struct reward_label *l,
+                          uint64_t update)
 {
     int64_t delay = -1;
 
-    for (int i = 0; i < l->captions; i++) {
-        const struct caption_entry *e = caption_table_find(&r->table, l->caption[i]);
-        const int64_t since = e != NULL ? (int64_t)(update - e->first_update) : -1;
+    for (int i = 0; r->kind->asks == REWARD_ASKS_ORDER && i < l->captions; i++) {
+        const int64_t since = label_caption(r, l->caption[i], 0.5F, update);
         delay = since >= 0 && (delay < 0 || since < delay) ? since : delay;
     }
     return delay;
@@ -152,7 +162,7 @@ int64_t reward_take_label(struct reward *r, const struct reward_label *label,
                           uint64_t update)
 {
     const int64_t delay = label->captions == 1 ? take_rating(r, label, update)
-                                               : delay_of_order(r, label, update);
+                                               : take_order(r, label, update);
 
     r->version++;
     if (r->kind->take_label != NULL) {
@@ -198,8 +208,10 @@ static void meet(struct reward *r, struct reward_sums *sums,
         if (in->text[i].len == 0 || in->emissions[i] == 0) {
             continue;
         }
-        const struct caption_entry *e =
-            caption_table_add(&r->table, in->key[i], update);
+        struct caption_entry *e = caption_table_add(&r->table, in->key[i], update);
+        if (e->first_update == CAPTION_UNMET) {
+            e->first_update = update & CAPTION_UNMET;
+        }
         sums->captions += in->emissions[i];
         if (e->labelled) {
             sums->labelled += in->emissions[i];
@@ -276,7 +288,8 @@ void reward_apply_apart(struct reward *r, float *reward, float *intrinsic,
         sums->in2 += (double)(in_ * in_);
         sums->in_size += fabs((double)in_);
     }
-    if (r->fitting.version > 0) {
+    // Of a version that pays: behind a closed gate, or before the first one, none does.
+    if (r->fitting.version > 0 && r->fitting.ramp > 0) {
         sums->model_lag[reward_age_bin(update - r->fitting.published)] += sums->rows;
     }
 }

@@ -11,12 +11,12 @@ enum {
 /* Sums over the fresh rows of one batch. */
 struct reward_sums {
     double rows;
-    double ext, ext2, ext_size;    // of a_ext clip(...): sum, squares, absolute values
-    double in, in2, in_size;       // of a_int r_int / N^beta
-    double captions;               // rows with a caption that is not empty
-    double labelled, helpful;      // of those: with a label, with p > 0.5
+    double ext, ext2, ext_size; // of a_ext clip(...): sum, squares, absolute values
+    double in, in2, in_size;    // of a_int r_int / N^beta
+    double captions;            // rows with a caption that is not empty
+    double labelled, helpful;   // of those: with a label or in an order, with p > 0.5
     double label_age[REWARD_AGES]; // of the labelled ones: updates since the label came
-    double model_lag[REWARD_AGES]; // rows: updates since what a model pays was made
+    double model_lag[REWARD_AGES]; // rows that a model pays: updates since it was made
 };
 
 /* The bin of an age in updates. */

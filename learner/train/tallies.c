@@ -83,6 +83,7 @@ void tallies_gauge(struct gauges *g, const struct tallies_window *w)
     }
 }
 
+/* -1: all are empty. */
 static int quantile_bin(const double *bins, int count, double q)
 {
     double total = 0, below = 0;
@@ -96,17 +97,21 @@ static int quantile_bin(const double *bins, int count, double q)
             return i;
         }
     }
-    return 0;
+    return -1;
 }
 
 double tallies_lag_quantile(const struct tallies *t, double q)
 {
-    return quantile_bin(t->lag, TALLIES_LAGS, q);
+    const int bin = quantile_bin(t->lag, TALLIES_LAGS, q);
+
+    return bin >= 0 ? (double)bin : NAN;
 }
 
 double tallies_age_quantile(const double bins[TALLIES_DELAYS], double q)
 {
-    return exp2(quantile_bin(bins, TALLIES_DELAYS, q) / 2.0) - 1;
+    const int bin = quantile_bin(bins, TALLIES_DELAYS, q);
+
+    return bin >= 0 ? exp2(bin / 2.0) - 1 : NAN;
 }
 
 double tallies_delay_quantile(const struct tallies *t, double q)

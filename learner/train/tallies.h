@@ -79,7 +79,7 @@ void tallies_replayed(struct tallies *t, uint64_t lag);
 void tallies_add(struct tallies *sum, const struct tallies *more);
 void tallies_gauge(struct gauges *g, const struct tallies_window *w);
 
-/* The bin's lower edge below which a share q of the histogram lies; 0 when empty. */
+/* The bin's lower edge below which a share q of the histogram lies; NAN when empty. */
 double tallies_lag_quantile(const struct tallies *t, double q);
 double tallies_delay_quantile(const struct tallies *t, double q);
 /* The same of one of those of half powers of two. */

@@ -346,7 +346,7 @@ static void orders_reach_all_ranks_after_the_texts_they_are_about(void **state)
         assert_true(hash_equal(l->caption[0], m.verdict.caption[0]));
         assert_true(hash_equal(l->caption[1], m.verdict.caption[1]));
         assert_int_equal(half[i].train.exchange.ledger_serial, 7);
-        assert_int_equal(half[i].train.reward.table.labels, 0); // no caption's own
+        assert_int_equal(half[i].train.reward.table.labels, 2); // as of its captions
     }
     close_all();
 }

@@ -78,7 +78,7 @@ static const char *word_of(int i)
 }
 
 /* places: 0 is best. */
-static void order(int a, int b, int place_a, int place_b)
+static int64_t order_at(int a, int b, int place_a, int place_b, uint64_t update)
 {
     static uint64_t serial;
     struct reward_label label = {.key = {(uint64_t)a, (uint64_t)b},
@@ -94,7 +94,12 @@ static void order(int a, int b, int place_a, int place_b)
         label.caption[i] = hash_128(t);
         reward_take_text(&reward, label.caption[i], t);
     }
-    reward_take_label(&reward, &label, 0);
+    return reward_take_label(&reward, &label, update);
+}
+
+static void order(int a, int b, int place_a, int place_b)
+{
+    (void)order_at(a, b, place_a, place_b, 0);
 }
 
 /* Keys before doors before rocks, as word i % 3 says: 0, 2, 1. */
@@ -436,6 +441,77 @@ static void a_damaged_checkpoint_is_refused(void **state)
     reward_release(&reward);
 }
 
+/* The batch of text 1 and 2 once and 3 thrice, at `update`. */
+static void pay_at(uint64_t update)
+{
+    reward_apply(&reward, paid, &sums, &rows, update);
+}
+
+static double rows_with_model_lag(void)
+{
+    double n = 0;
+
+    for (int i = 0; i < REWARD_AGES; i++) {
+        n += sums.model_lag[i];
+    }
+    return n;
+}
+
+/* words 0 and 2 are texts 1 and 2; word 3 never comes */
+static void an_order_labels_its_captions(void **state)
+{
+    (void)state;
+    open_rank();
+    pay_at(2);
+    assert_float_equal(sums.labelled, 0, 0);
+    order_at(0, 3, 0, 1, 6);
+    order_at(0, 2, 0, 0, 9);
+    pay_at(12);
+    assert_float_equal(sums.captions, 5, 0);
+    assert_float_equal(sums.labelled, 2, 0);
+    assert_float_equal(sums.helpful, 0, 0);
+    assert_float_equal(sums.label_age[reward_age_bin(3)], 2, 0); // of the last label
+    reward_release(&reward);
+}
+
+static void the_delay_of_an_order_counts_captions_that_were_met_alone(void **state)
+{
+    (void)state;
+    open_rank();
+    assert_int_equal(order_at(0, 2, 0, 1, 3), -1);
+    assert_int_equal(order_at(0, 2, 0, 1, 4), -1); // labelled is not met
+    pay_at(5);
+    assert_int_equal(order_at(0, 3, 0, 1, 9), 4);
+    assert_int_equal(order_at(3, 4, 0, 1, 9), -1);
+    reward_release(&reward);
+}
+
+/* There are versions all the while; the gate waits for a label more. */
+static void the_age_of_a_version_is_counted_where_it_pays(void **state)
+{
+    (void)state;
+    open_rank();
+    for (int b = 1; b < 20; b++) {
+        (void)order_at(b / WORDS, b % WORDS, 0, 1, 0);
+    }
+    for (uint64_t u = 0; u < 40; u++) {
+        pay_at(u);
+        assert_float_equal(rows_with_model_lag(), 0, 0);
+        assert_int_equal(reward_fit(&reward, u), ST_OK);
+    }
+    assert_true(reward.fitting.version > 0);
+    assert_false(reward.fitting.open);
+    teach_all();
+    for (uint64_t u = 40; u < 60; u++) {
+        const bool pays = reward.fitting.ramp > 0;
+        pay_at(u);
+        assert_float_equal(rows_with_model_lag(), pays ? ROWS : 0, 0);
+        assert_int_equal(reward_fit(&reward, u), ST_OK);
+    }
+    assert_true(reward.fitting.open);
+    reward_release(&reward);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +524,9 @@ int main(void)
         cmocka_unit_test(data_without_an_order_give_scores_near_each_other),
         cmocka_unit_test(a_resumed_one_pays_the_same),
         cmocka_unit_test(a_damaged_checkpoint_is_refused),
+        cmocka_unit_test(an_order_labels_its_captions),
+        cmocka_unit_test(the_delay_of_an_order_counts_captions_that_were_met_alone),
+        cmocka_unit_test(the_age_of_a_version_is_counted_where_it_pays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,6 +301,7 @@ static void the_last_label_wins_and_tells_how_long_it_took(void **state)
     (void)state;
     open_kind("retrieval");
     assert_int_equal(take(&reward, key[3], 1, 3), -1); // never met
+    assert_int_equal(take(&reward, key[3], 1, 4), -1); // labelled is not met
     reward_apply(&reward, paid, &sums, &rows, 7);
     assert_int_equal(take(&reward, key[1], 1, 12), 5);
     assert_int_equal(take(&reward, key[1], 0, 13), 6);

@@ -64,10 +64,15 @@ static void tell_silence(const struct train *t)
 
     if (strcmp(t->options.reward, "none") != 0 && t->options.a_int > 0 && s->rows > 0 &&
         s->in_size <= 0) {
+        char helpful[48] = "";
+        if (t->reward.kind->asks != REWARD_ASKS_ORDER) { // which never says that of one
+            text_format(helpful, sizeof(helpful), ", %.0f of them a helpful one",
+                        s->helpful);
+        }
         LOG_WARN("REWARD-SILENT",
                  "the reward %s paid nothing in the whole run: of %.0f captions that "
-                 "came %.0f had a label, %.0f of them a helpful one",
-                 t->options.reward, s->captions, s->labelled, s->helpful);
+                 "came %.0f had a label%s",
+                 t->options.reward, s->captions, s->labelled, helpful);
     }
 }
 

@@ -179,16 +179,15 @@ static void the_line_of_progress_counts_orders(void **state)
     cluster_release(&c);
 }
 
-/* Whether the run of `judges` waits for them, while questions wait. */
+/* Whether a run waits for judges while questions wait; judged: one was there for a time. */
 static bool waits_for_judges(void (*tune)(struct learner_options *o), bool judged)
 {
-    cluster_init(&c, &(struct cluster_plan){.tune = tune});
+    cluster_init(&c, &(struct cluster_plan){.tune = tune, .update_ms = 200});
     if (judged) {
-        cluster_run_ms(&c, 30000);
-        cluster_run_ms(&c, 5000);
+        cluster_run_ms(&c, 20000);
     }
     cluster_kill_judge(&c, 0);
-    cluster_run_ms(&c, 30000);
+    cluster_run_ms(&c, 20000);
     const struct io_counters *k = cluster_counters(&c, 0);
     const uint64_t wait = k->questions_queued + k->questions_in_flight;
     assert_true(10 * wait > k->captions);

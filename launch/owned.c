@@ -10,10 +10,16 @@
 
 enum { MODEL_MOST = 1 << 20 };
 
-static const char fitted[] = "classify|rank", asking[] = "retrieval|classify|rank";
+static const char fitted[] = "classify|rank", asking[] = "retrieval|classify|rank",
+                  by_caption[] = "count|retrieval|classify|rank|bow|motif",
+                  paying[] = "count|retrieval|classify|rank|rnd|bow|motif";
 static const struct owned {
     const char *setting, *rewards; // as in "classify|rank"
 } settings[] = {
+    {"a-int", paying},
+    {"beta", by_caption},
+    {"count-key", by_caption},
+    {"pay-caption", by_caption},
     {"rnd-lr", "rnd"},
     {"word-vectors", "bow"},
     {"bow-threshold", "bow"},
@@ -26,6 +32,10 @@ static const struct owned {
     {"eta", "retrieval|classify"},
     {"label-budget", asking},
     {"label-budget-hour", asking},
+    {"consistency-share", asking},
+    {"judge-alarm", asking},
+    {"labels-from", asking},
+    {"relabel", asking},
     {"ask-order", asking},
     {"failure-label", asking},
     {"resend-in-flight", asking},

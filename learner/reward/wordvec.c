@@ -40,7 +40,8 @@ struct wordvec {
     uint64_t words, size, mtime_ns;
     struct hash128 digest;
     /* Open addressing; 0 = free (line 1 begins at 0 and is no word), else the hash's upper
-     * bits, then where the line begins. Words of one hash stand in the file's order. */
+     * bits, then where the line begins. Words of one hash stand in the file's order, each once:
+     * where it comes first. */
     uint64_t *slot, slot_mask;
     char *line; // room for the longest, and a 0
     size_t line_most;
@@ -87,6 +88,16 @@ static void tell(struct reading *r)
     }
 }
 
+static ssize_t read_at(const struct wordvec *v, void *out, size_t len, uint64_t at)
+{
+    ssize_t n;
+
+    do {
+        n = pread(v->fd, out, len, (off_t)at);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* ST_NOTFOUND: nothing more is there. */
 static enum status read_piece(struct reading *r)
 {
@@ -98,10 +109,7 @@ static enum status read_piece(struct reading *r)
     if (stop_asked()) {
         return ST_CLOSED;
     }
-    do {
-        n = pread(r->v->fd, r->data + r->end, r->room - r->end,
-                  (off_t)(r->at + r->end));
-    } while (n < 0 && errno == EINTR);
+    n = read_at(r->v, r->data + r->end, r->room - r->end, r->at + r->end);
     if (n < 0) {
         return failed(r->v, "read");
     }
@@ -155,13 +163,37 @@ static uint64_t tag_of(uint64_t hash)
     return hash >> (64 - TAG_BITS) << AT_BITS;
 }
 
+/* Whether the line at `at` is of that word. What cannot be read is not: a file that is no
+ * more what it was is found out at the end. */
+static bool stands_at(const struct wordvec *v, uint64_t at, struct bytes word)
+{
+    const char *rest = word.data;
+    char piece[256];
+
+    for (size_t left = word.len; left > 0;) {
+        const size_t n = left < sizeof(piece) ? left : sizeof(piece);
+        if (read_at(v, piece, n, at) != (ssize_t)n || memcmp(piece, rest, n) != 0) {
+            return false;
+        }
+        rest += n;
+        at += n;
+        left -= n;
+    }
+    return read_at(v, piece, 1, at) == 1 && piece[0] == ' ';
+}
+
+/* A word that is there already is not put again: many of one would make a heap through which
+ * each of them, and whatever comes to lie behind it, has to go. */
 static void put(struct wordvec *v, struct bytes word, uint64_t at)
 {
     const uint64_t hash = hash_64(word);
     uint64_t i = hash & v->slot_mask;
 
-    while (v->slot[i] != 0) {
-        i = (i + 1) & v->slot_mask;
+    for (; v->slot[i] != 0; i = (i + 1) & v->slot_mask) {
+        if ((v->slot[i] & ~at_mask) == tag_of(hash) &&
+            stands_at(v, v->slot[i] & at_mask, word)) {
+            return;
+        }
     }
     v->slot[i] = tag_of(hash) | at;
 }
@@ -408,11 +440,8 @@ static enum status read_line(struct wordvec *v, uint64_t at, struct bytes word,
                              struct bytes *line)
 {
     char why[WORDVEC_WHY_MAX];
-    ssize_t n;
 
-    do {
-        n = pread(v->fd, v->line, v->line_most + 1, (off_t)at);
-    } while (n < 0 && errno == EINTR);
+    const ssize_t n = read_at(v, v->line, v->line_most + 1, at);
     if (n < 0) {
         return failed(v, "read");
     }

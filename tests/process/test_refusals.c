@@ -47,7 +47,15 @@ settings_that_do_not_go_together_are_told_before_anything_is_made(void **state)
         {"--loss=oni", "--replay-ratio=0.25", "does not go with --replay-ratio"},
         {"--reward=none", "--replay-ratio=0.25", "asks for no labels"},
         {"--reward=count", "--replay-ratio=0.25", "asks for no labels"},
-        {"--preset=oni", "--replay-ratio=0.25", "does not go with --replay-ratio"}};
+        {"--preset=oni", "--replay-ratio=0.25", "does not go with --replay-ratio"},
+        {"--reward=rnd", "--beta=5", "--beta is for --reward=count|"},
+        {"--reward=rnd", "--count-key=exact", "--count-key is for --reward=count|"},
+        {"--reward=rnd", "--pay-caption=seen", "--pay-caption is for --reward=count|"},
+        {"--reward=none", "--a-int=2", "--a-int is for --reward=count|"},
+        {"--reward=count", "--consistency-share=0", "but the reward is count"},
+        {"--reward=count", "--judge-alarm=0.5", "--judge-alarm is for --reward=retr"},
+        {"--reward=none", "--labels-from=x", "--labels-from is for --reward=retr"},
+        {"--reward=none", "--relabel", "--relabel is for --reward=retrieval|"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

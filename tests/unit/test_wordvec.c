@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/stop.h"
@@ -214,6 +215,51 @@ static void more_words_than_are_kept_are_all_found(void **state)
     wordvec_close(v);
 }
 
+/* 200,000 lines: seconds where each went past all before it. */
+static void a_word_that_is_repeated_is_kept_once(void **state)
+{
+    enum { LINES = 200000 };
+    struct text_buf b = {0};
+    struct wordvec *v;
+
+    (void)state;
+    text_buf_add(&b, "%d 2\nkey 1 -0.5\n", LINES);
+    for (int i = 1; i < LINES; i++) {
+        text_buf_add(&b, i == LINES / 2 ? "door 3 4\n" : "key 9 9\n");
+    }
+    write_bytes(b.data, b.len);
+    text_buf_release(&b);
+    const uint64_t before = clock_thread_cpu_ns();
+    assert_int_equal(wordvec_open(path, &v), ST_OK);
+    assert_true(clock_thread_cpu_ns() - before < 3000000000U);
+    assert_int_equal(wordvec_words(v), LINES);
+    expect(v, "key", 1, -0.5F);
+    expect(v, "door", 3, 4);
+    wordvec_close(v);
+}
+
+/* One begins with the other, by more than is compared at once. */
+static void long_words_that_differ_at_their_ends_are_two(void **state)
+{
+    enum { LONG = 600 };
+    char a[LONG + 1], b[LONG + 2];
+    struct text_buf file = {0};
+    struct wordvec *v;
+
+    (void)state;
+    memset(a, 'x', LONG);
+    memset(b, 'x', LONG);
+    a[LONG] = '\0';
+    strcpy(b + LONG, "y");
+    text_buf_add(&file, "3 2\n%s 1 2\n%s 3 4\n%s 5 6\n", a, b, a);
+    write_bytes(file.data, file.len);
+    text_buf_release(&file);
+    assert_int_equal(wordvec_open(path, &v), ST_OK);
+    expect(v, a, 1, 2);
+    expect(v, b, 3, 4);
+    wordvec_close(v);
+}
+
 static void a_stop_ends_the_reading(void **state)
 {
     struct wordvec *v = NULL;
@@ -237,6 +283,8 @@ int main(void)
         cmocka_unit_test(a_number_changed_in_place_is_told_by_the_files_time),
         cmocka_unit_test(a_file_replaced_in_use_goes_on_as_it_was),
         cmocka_unit_test(more_words_than_are_kept_are_all_found),
+        cmocka_unit_test(a_word_that_is_repeated_is_kept_once),
+        cmocka_unit_test(long_words_that_differ_at_their_ends_are_two),
         cmocka_unit_test(a_stop_ends_the_reading),
     };
 

@@ -4,22 +4,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TIE_MOST = 3 }; // whose orders are averaged: 2^3 subsets
+enum {
+    TIE_MOST = 3,             // whose orders are averaged: 2^3 subsets
+    BELOW_ALL = UINT8_MAX + 1 // no place
+};
 
-double caploss_rate(float *dout, const float *out, const float *p, const float *weight,
-                    int N)
+double caploss_rate(float *dout, const float *out, const float *p, int N)
 {
     double sum = 0;
 
     for (int n = 0; n < N; n++) {
         const size_t at = 2 * (size_t)n;
-        const double w = weight != NULL ? (double)weight[n] : 1, yes = (double)p[n];
+        const double yes = (double)p[n];
         const double z = (double)out[at + 1] - (double)out[at]; // log q1 - log q0
         const double soft = log1p(exp(-fabs(z)));               // never overflows
         const double log_yes = (z < 0 ? z : 0) - soft, log_no = log_yes - z;
-        const double d = w * (exp(log_yes) - yes);
+        const double d = exp(log_yes) - yes;
 
-        sum += w * (-(1 - yes) * log_no - yes * log_yes);
+        sum += -(1 - yes) * log_no - yes * log_yes;
         dout[at + 1] = (float)d;
         dout[at] = (float)-d;
     }
@@ -107,13 +109,13 @@ static int next_block(const struct order *o, int after, int *place, int *block)
 {
     int size = 0;
 
-    *place = CAPLOSS_UNPLACED;
+    *place = BELOW_ALL;
     for (int k = 0; k < o->K; k++) {
         if (o->place[k] > after && o->place[k] < *place) {
             *place = o->place[k];
         }
     }
-    for (int k = 0; k < o->K && *place != CAPLOSS_UNPLACED; k++) {
+    for (int k = 0; k < o->K; k++) {
         if (o->place[k] == *place) {
             if (size < TIE_MOST) {
                 block[size] = k;
@@ -144,9 +146,7 @@ static double add_pairs(const struct order *o)
 
     for (int a = 0; a < o->K; a++) {
         for (int b = a + 1; b < o->K; b++) {
-            if (o->place[a] != CAPLOSS_UNPLACED || o->place[b] != CAPLOSS_UNPLACED) {
-                sum += add_pair(o, a, b, 2.0 / o->K);
-            }
+            sum += add_pair(o, a, b, 2.0 / o->K);
         }
     }
     return sum;

@@ -43,7 +43,7 @@ static int gather(struct model *m, int from, int to, int most, int *items)
 static double loss_of(struct model *m, const float *out, int items)
 {
     return m->head == CAPNET_RATE
-               ? caploss_rate(m->dout, out, m->p, NULL, items)
+               ? caploss_rate(m->dout, out, m->p, items)
                : caploss_order(m->dout, out, m->place, m->first, items);
 }
 

@@ -77,7 +77,7 @@ static void step(struct capnet *c, struct adam *a, const struct plan *p, int fro
     capnet_zero_grads(c);
     const float *out = capnet_forward(c, texts + from, p->batch, &a->steps);
     if (p->head == CAPNET_RATE) {
-        caploss_rate(dout, out, labels, NULL, p->batch);
+        caploss_rate(dout, out, labels, p->batch);
     } else {
         caploss_order(dout, out, place, first, p->batch / 2);
     }

@@ -10,7 +10,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "learner/explain_impl.h"
-#include "learner/store/ledger.h"
+#include "learner/store/replay_impl.h"
 #include "tests/support/ranker.h"
 #include "tests/support/school.h"
 
@@ -72,33 +72,6 @@ static void open_start(uint32_t start)
 
 /* ---- what judges said ---- */
 
-static void send_text(const char *text)
-{
-    struct to_training m = {
-        .kind = TO_TRAINING_TEXT,
-        .text = {.key = hash_128(bytes_text(text)), .len = (uint8_t)strlen(text)}};
-
-    memcpy(m.text.text, text, m.text.len);
-    assert_true(ring_push(school.rings.to_training, &m));
-}
-
-static void send_order(const char *better, const char *worse, uint64_t serial)
-{
-    const struct hash128 both[2] = {hash_128(bytes_text(better)),
-                                    hash_128(bytes_text(worse))};
-    const struct to_training m = {.kind = TO_TRAINING_VERDICT,
-                                  .verdict = {.key = ledger_set_key(both, 2),
-                                              .ledger_serial = serial,
-                                              .kind = VERDICT_LABEL,
-                                              .captions = 2,
-                                              .place = {0, 1},
-                                              .caption = {both[0], both[1]}}};
-
-    send_text(better);
-    send_text(worse);
-    assert_true(ring_push(school.rings.to_training, &m));
-}
-
 /* By update u: of one caption that comes, again and again, and of others like it. */
 static void send_labels(uint64_t u)
 {
@@ -113,11 +86,11 @@ static void send_labels(uint64_t u)
         text_format(other, sizeof(other), "A wall, %c%c.", (char)('a' + n % 26),
                     (char)('a' + n / 26 % 26));
         if (strcmp(kind, "rank") == 0) {
-            send_order(n % 5 == 0 ? landing : text, other, n + 1);
+            school_order(&school, n % 5 == 0 ? landing : text, other, n + 1);
             continue;
         }
         const bool known = i == 0 && u % 4 == 1;
-        send_text(known ? landing : text);
+        school_text(&school, known ? landing : text);
         school_label(&school, known ? landing : text,
                      known  ? 1 - (float)(u % 7) / 17
                      : good ? 1
@@ -258,6 +231,17 @@ static void write_model(void)
     ranker_labels = NULL;
 }
 
+static void begin_kind(const char *name)
+{
+    kind = name;
+    strcpy(dir, harness_make_dir());
+    text_format(vectors, sizeof(vectors), "%s/toy.vec", dir);
+    FILE *f = fopen(vectors, "we");
+    assert_non_null(f);
+    fputs("5 2\nclimb 1 0\nlanding. 0.3 1\nto 1 -0.2\nthe 0.5 0.7\nfirst -1 0\n", f);
+    fclose(f);
+}
+
 /* A run that is killed behind its checkpoint and goes on from there with another
  * coefficient: twice as long ago as it gets at first, so that rows of the future that was
  * taken back still stand behind its own. */
@@ -266,14 +250,8 @@ static void run_kind(const char *name)
     struct checkpoint_manifest m;
     char path[600];
 
-    kind = name;
+    begin_kind(name);
     a_int = 0.37;
-    strcpy(dir, harness_make_dir());
-    text_format(vectors, sizeof(vectors), "%s/toy.vec", dir);
-    FILE *f = fopen(vectors, "we");
-    assert_non_null(f);
-    fputs("5 2\nclimb 1 0\nlanding. 0.3 1\nto 1 -0.2\nthe 0.5 0.7\nfirst -1 0\n", f);
-    fclose(f);
     if (strcmp(name, "motif") == 0) {
         write_model();
     }
@@ -479,8 +457,7 @@ static void a_label_that_stands_in_no_row_comes_from_the_ledger(void **state)
 
 static void play_updates(const char *name, uint64_t updates)
 {
-    kind = name;
-    strcpy(dir, harness_make_dir());
+    begin_kind(name);
     open_start(1);
     for (uint64_t u = 0; u < updates; u++) {
         school_play(&school, u);
@@ -501,6 +478,49 @@ static void a_reward_that_no_caption_pays_is_told_without_its_counts(void **stat
     play_updates("none", 3);
     expect_told(1, "game, +-10)\n", ST_OK);
     assert_null(strstr(told(1, "", ST_OK), "r_int"));
+    harness_remove_dir(dir);
+}
+
+/* The journal has room for that row alone: those before it go. */
+static void forget_before(uint64_t update)
+{
+    struct replay_view *view;
+    struct bytes row;
+
+    assert_int_equal(replay_view_open(school.replay, &view), ST_OK);
+    assert_int_equal(replay_view_journal(view, update, &row), ST_OK);
+    const size_t len = row.len;
+    char *copy = mem_new(len, 1);
+    memcpy(copy, row.data, len);
+    replay_view_close(view);
+    school.replay->max_bytes = 8 * len; // an eighth is the journal's
+    assert_int_equal(replay_begin(school.replay), ST_OK);
+    assert_int_equal(replay_put_journal(school.replay, update, bytes_of(copy, len)),
+                     ST_OK);
+    assert_int_equal(replay_commit(school.replay), ST_OK);
+    mem_free(copy);
+}
+
+static void a_score_that_the_journal_has_forgotten_is_not_known(void **state)
+{
+    static const char lost[] =
+        "?: the score was told before update 3, the oldest that the journal still has";
+
+    (void)state;
+    play_updates("bow", 3);
+    assert_null(strstr(told(2 * E + 1, "", ST_OK), "?:"));
+    harness_remove_dir(dir);
+    begin_kind("bow");
+    open_start(1);
+    for (uint64_t u = 0; u < 3; u++) {
+        school_play(&school, u);
+        school_step(&school);
+    }
+    forget_before(3);
+    school_close(&school);
+    place_store();
+    expect_told(2 * E + 1, lost, ST_OK);
+    expect_told(1, "was trained or dropped before update 3", ST_OK);
     harness_remove_dir(dir);
 }
 
@@ -537,6 +557,7 @@ int main(void)
         cmocka_unit_test(what_was_never_paid_is_told_apart),
         cmocka_unit_test(a_label_that_stands_in_no_row_comes_from_the_ledger),
         cmocka_unit_test(a_reward_that_no_caption_pays_is_told_without_its_counts),
+        cmocka_unit_test(a_score_that_the_journal_has_forgotten_is_not_known),
         cmocka_unit_test(what_has_no_versions_is_told_by_update_and_not_without_end),
     };
 

@@ -109,6 +109,27 @@ static void a_late_label_brings_its_window_back_beside_fresh_segments(void **sta
     assert_true(paid > 0);
 }
 
+static void tune_orders(struct learner_options *o)
+{
+    tune_labels(o);
+    strcpy(o->reward, "rank");
+}
+
+/* Whatever an order says moves scores. */
+static void a_late_order_brings_back_the_window_of_what_it_is_about(void **state)
+{
+    (void)state;
+    open_with(tune_orders);
+    round_of(0);
+    round_of(1);
+    school_order(&school, "You have never seen this.", landing, 1);
+    round_of(2);
+    round_of(3);
+    assert_int_equal(school.train.batch.B, E + E / 4);
+    assert_true(counted()->windows == 1);
+    assert_true(counted()->window_segments == 3 * E);
+}
+
 static void a_label_that_says_no_marks_nothing(void **state)
 {
     (void)state;
@@ -481,6 +502,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_late_label_brings_its_window_back_beside_fresh_segments),
+        TEST(a_late_order_brings_back_the_window_of_what_it_is_about),
         TEST(a_label_that_says_no_marks_nothing),
         TEST(replayed_segments_are_neither_fresh_nor_trained_again),
         TEST(the_gradient_is_divided_by_the_rows_that_carry_loss),

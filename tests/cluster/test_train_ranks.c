@@ -184,11 +184,22 @@ static void tune_replay(struct learner_options *o)
     o->replay_ratio = 0.25;
 }
 
+/* The update at which a rank first met the landing. */
+static uint64_t first_sight(const struct school *s)
+{
+    static const char landing[] = "You climb to the first landing.";
+    const struct caption_entry *e =
+        caption_table_find(&s->train.reward.table, hash_128(bytes_text(landing)));
+
+    assert_non_null(e);
+    return e->first_update;
+}
+
 /* Each rank replays of its own windows; the gradient is one. A rank that has not met the
  * caption has no window, and resumes with its own first sights. */
 static void each_rank_replays_its_own_windows_and_resumes(void **state)
 {
-    uint64_t want[4];
+    uint64_t want[4], met[R];
 
     (void)state;
     open_all(tune_replay);
@@ -214,10 +225,14 @@ static void each_rank_replays_its_own_windows_and_resumes(void **state)
     assert_true(t->window_segments == 2 * HALF + 3 * HALF);
     for (int i = 0; i < R; i++) {
         const struct school_plan plan = plan_of(i, tune_replay);
+        met[i] = first_sight(&half[i]);
         school_close(&half[i]);
         school_open(&half[i], &plan, (uint32_t)i + 1);
     }
     ranks_twin_run(twin, load_rank, half);
+    assert_true(met[0] > met[1]);
+    assert_int_equal(first_sight(&half[0]), met[0]);
+    assert_int_equal(first_sight(&half[1]), met[1]);
     school_label(&half[0], "You climb to the first landing.", 1, 9);
     for (int i = 0; i < 4; i++) {
         ranks_twin_run(twin, step_rank, half);
@@ -410,14 +425,12 @@ static void tune_classify(struct learner_options *o)
 
 static void teach(struct school *s, int n)
 {
-    struct to_training m = {.kind = TO_TRAINING_TEXT};
+    char text[32];
 
-    text_format((char *)m.text.text, sizeof(m.text.text), "%s %c%c.",
-                n % 3 == 0 ? "You climb" : "You fall", 'a' + n % 26, 'a' + n / 26);
-    m.text.len = (uint8_t)strlen((const char *)m.text.text);
-    m.text.key = hash_128(bytes_of(m.text.text, m.text.len));
-    assert_true(ring_push(s->rings.to_training, &m));
-    school_label(s, (const char *)m.text.text, n % 3 == 0 ? 1 : 0, (uint64_t)n + 1);
+    text_format(text, sizeof(text), "%s %c%c.", n % 3 == 0 ? "You climb" : "You fall",
+                'a' + n % 26, 'a' + n / 26);
+    school_text(s, text);
+    school_label(s, text, n % 3 == 0 ? 1 : 0, (uint64_t)n + 1);
 }
 
 static enum status checkpointed[R];

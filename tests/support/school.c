@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/wire/bus.h"
+#include "learner/store/ledger.h"
 #include "learner/store/replay.h"
 #include "learner/train/journal.h"
 
@@ -163,6 +164,34 @@ void school_label(struct school *s, const char *caption, float p, uint64_t seria
                                               .kind = VERDICT_LABEL,
                                               .captions = 1}};
 
+    assert_true(ring_push(s->rings.to_training, &m));
+}
+
+void school_text(struct school *s, const char *caption)
+{
+    struct to_training m = {.kind = TO_TRAINING_TEXT,
+                            .text = {.key = hash_128(bytes_text(caption)),
+                                     .len = (uint8_t)strlen(caption)}};
+
+    memcpy(m.text.text, caption, m.text.len);
+    assert_true(ring_push(s->rings.to_training, &m));
+}
+
+void school_order(struct school *s, const char *better, const char *worse,
+                  uint64_t serial)
+{
+    const struct hash128 both[2] = {hash_128(bytes_text(better)),
+                                    hash_128(bytes_text(worse))};
+    const struct to_training m = {.kind = TO_TRAINING_VERDICT,
+                                  .verdict = {.key = ledger_set_key(both, 2),
+                                              .ledger_serial = serial,
+                                              .kind = VERDICT_LABEL,
+                                              .captions = 2,
+                                              .place = {0, 1},
+                                              .caption = {both[0], both[1]}}};
+
+    school_text(s, better);
+    school_text(s, worse);
     assert_true(ring_push(s->rings.to_training, &m));
 }
 

@@ -52,6 +52,11 @@ struct bytes school_frame(struct school *s, const struct segment_fill *fill);
 void school_put_frame(struct school *s, struct bytes frame);
 /* A label, as if a judge had given it. */
 void school_label(struct school *s, const char *caption, float p, uint64_t serial);
+/* The text of a caption that verdicts are about. */
+void school_text(struct school *s, const char *caption);
+/* An order of two captions; their texts come before it. */
+void school_order(struct school *s, const char *better, const char *worse,
+                  uint64_t serial);
 /* One round of training, then what it told is counted and thrown away, but for the journal's
  * rows, which go into the store. */
 void school_step(struct school *s);

@@ -484,15 +484,15 @@ static void a_reward_that_no_caption_pays_is_told_without_its_counts(void **stat
 /* The journal has room for that row alone: those before it go. */
 static void forget_before(uint64_t update)
 {
-    struct replay_view *view;
+    struct replay_view *stored;
     struct bytes row;
 
-    assert_int_equal(replay_view_open(school.replay, &view), ST_OK);
-    assert_int_equal(replay_view_journal(view, update, &row), ST_OK);
+    assert_int_equal(replay_view_open(school.replay, &stored), ST_OK);
+    assert_int_equal(replay_view_journal(stored, update, &row), ST_OK);
     const size_t len = row.len;
     char *copy = mem_new(len, 1);
     memcpy(copy, row.data, len);
-    replay_view_close(view);
+    replay_view_close(stored);
     school.replay->max_bytes = 8 * len; // an eighth is the journal's
     assert_int_equal(replay_begin(school.replay), ST_OK);
     assert_int_equal(replay_put_journal(school.replay, update, bytes_of(copy, len)),

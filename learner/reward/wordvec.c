@@ -171,15 +171,17 @@ static bool stands_at(const struct wordvec *v, uint64_t at, struct bytes word)
     char piece[256];
 
     for (size_t left = word.len; left > 0;) {
-        const size_t n = left < sizeof(piece) ? left : sizeof(piece);
-        if (read_at(v, piece, n, at) != (ssize_t)n || memcmp(piece, rest, n) != 0) {
+        const size_t n = left < sizeof(piece) ? left : sizeof(piece) - 1;
+        // with the byte behind it, which of the last piece ends the word
+        if (read_at(v, piece, n + 1, at) != (ssize_t)n + 1 ||
+            memcmp(piece, rest, n) != 0 || (n == left && piece[n] != ' ')) {
             return false;
         }
         rest += n;
         at += n;
         left -= n;
     }
-    return read_at(v, piece, 1, at) == 1 && piece[0] == ' ';
+    return true;
 }
 
 /* A word that is there already is not put again: many of one would make a heap through which

@@ -101,6 +101,21 @@ static enum status check_net(const struct plan *p)
     return other ? ST_INVALID : ST_OK;
 }
 
+/* The reference's schedule has its own numbers. */
+static enum status check_schedule(const struct plan *p)
+{
+    const char *schedule = settings_get(&p->settings, "fit-schedule");
+
+    if (strcmp(schedule, "budget") == 0) {
+        return ST_OK;
+    }
+    fprintf(stderr,
+            "minos %s: --fit-steps is for --fit-schedule=budget, but the schedule is "
+            "%s\n",
+            p->word, schedule);
+    return ST_INVALID;
+}
+
 enum status owned_check(const struct plan *p, int argc, char **argv)
 {
     const char *reward = settings_get(&p->settings, "reward");
@@ -118,6 +133,9 @@ enum status owned_check(const struct plan *p, int argc, char **argv)
             }
             if (strcmp(settings[k].setting, "text-net") == 0) {
                 TRY(check_net(p));
+            }
+            if (strcmp(settings[k].setting, "fit-steps") == 0) {
+                TRY(check_schedule(p));
             }
         }
     }

@@ -118,7 +118,8 @@ struct option learner_option_table[] = {
     ROW(reward_model_lr, "reward-model-lr", OPT_FLOAT, "0", 0, 1,
         "its learning rate; 0 = by text net, 0.003 for ngram and 0.001 for cnn"),
     ROW(fit_steps, "fit-steps", OPT_INT, "1", 1, 10000,
-        "its gradient steps for each update, while there is something to learn"),
+        "its gradient steps for each update, while there is something to learn; with "
+        "--fit-schedule=budget alone"),
     OPT_ONE_OF(struct learner_options, fit_schedule, "fit-schedule", "budget",
                "budget|oni",
                "when: so many in each update, or 32 in one that brings labels and from "
@@ -129,7 +130,9 @@ struct option learner_option_table[] = {
         "all "
         "tied)"),
     ROW(held_out, "held-out", OPT_FLOAT, "0.1", 0, 0.9,
-        "share of the labels, by the form of the caption, that are not trained on"),
+        "share of the labels, by the form of the caption, that measure it and tell "
+        "when "
+        "it rests; what pays learns from all"),
     ROW(reward_version_updates, "reward-version-updates", OPT_INT, "16", 1, 1e9,
         "updates between two versions of it that pay, at least"),
     ROW(gate_labels, "gate-labels", OPT_INT, "64", 0, 1e9,

@@ -322,6 +322,7 @@ void labels_get(const struct labels *l, uint32_t number, struct labels_item *out
     for (uint32_t i = 0; i < it->captions; i++) {
         const struct row *r = &l->row[it->row + i];
         out->text[i] = labels_text(l, r->text);
+        out->text_number[i] = r->text;
         out->place[i] = (uint8_t)r->place;
     }
 }

@@ -31,6 +31,7 @@ struct labels_item {
     bool helpful;                         // p > 1/2; of an order: not all are tied
     float p;                              // of a rating
     struct bytes text[ITEM_CAPTIONS_MAX]; // borrowed until the next text or label comes
+    uint32_t text_number[ITEM_CAPTIONS_MAX]; // for labels_text()
     uint8_t place[ITEM_CAPTIONS_MAX];
 };
 

@@ -252,6 +252,7 @@ static void alloc(struct model *m)
     m->fresh_room = MODEL_FRESH;
     m->fresh = mem_new(m->fresh_room, sizeof(*m->fresh));
     m->probe = mem_new(MODEL_PROBES, sizeof(*m->probe));
+    m->probe_text = mem_new(MODEL_PROBES, sizeof(*m->probe_text));
     m->cache = mem_new(MODEL_CACHE, sizeof(*m->cache));
     m->number = mem_new(items, sizeof(*m->number));
     m->begin = mem_new(items, sizeof(*m->begin));
@@ -324,8 +325,9 @@ void model_close(struct model *m)
     if (m == NULL) {
         return;
     }
-    void *all[] = {m->fresh, m->probe, m->cache, m->number, m->begin, m->all,
-                   m->text,  m->slot,  m->p,     m->dout,   m->place, m->first};
+    void *all[] = {m->fresh, m->probe, m->probe_text, m->cache, m->number,
+                   m->begin, m->all,   m->text,       m->slot,  m->p,
+                   m->dout,  m->place, m->first};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         mem_free(all[i]);
     }
@@ -368,6 +370,33 @@ void model_take_text(struct model *m, struct hash128 key, struct bytes text)
     labels_take_text(m->labels, key, text);
 }
 
+static bool is_probe(const struct model *m, uint32_t text)
+{
+    for (uint32_t i = 0; i < m->probe_of[0] + m->probe_of[1]; i++) {
+        if (m->probe_text[i] == text) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Half of the places wait for captions that help: what is met first helps nobody, pays
+ * nothing and never drifts. Of K in an order these are the ones at its top. */
+static void choose_probes(struct model *m, uint32_t number)
+{
+    struct labels_item it;
+
+    labels_get(m->labels, number, &it);
+    for (int i = 0; i < it.captions; i++) {
+        const bool helps = it.helpful && (it.captions == 1 || it.place[i] == 0);
+        if (it.text[i].len > 0 && m->probe_of[helps] < MODEL_PROBES / 2 &&
+            !is_probe(m, it.text_number[i])) {
+            m->probe_text[m->probe_of[0] + m->probe_of[1]] = it.text_number[i];
+            m->probe_of[helps]++;
+        }
+    }
+}
+
 void model_take_label(struct model *m, const struct reward_label *label)
 {
     const uint32_t number = labels_take(m->labels, label);
@@ -375,6 +404,7 @@ void model_take_label(struct model *m, const struct reward_label *label)
     if (number == LABELS_NONE) {
         return;
     }
+    choose_probes(m, number);
     m->s.came++;
     model_make_fresh_room(m, m->fresh_count + 1);
     m->fresh[m->fresh_count++] = number;

@@ -9,7 +9,8 @@
  * so that two ranks fit like one. Three networks: `fit` learns from all labels; `paid` is a
  * copy of it, made at most every version_updates updates, and is what scores come from; the
  * witness, on rank 0, takes the same steps without the labels held out, and is measured by
- * them: so that what is held out is paid as well as the rest.
+ * them: so that what is held out is paid as well as the rest. It does from the first label
+ * on, long before MODEL_HELD_LEAST are held out.
  *
  * The gate opens with the first version after gate_labels labels, gate_class of each class
  * (of orders: that are not all tied) and gate_steps gradient steps; then the model's share
@@ -20,8 +21,8 @@
  * closer: the first step finds the networks out of the caches.
  *
  * Fitting rests when the held-out loss of MODEL_PATIENCE versions in a row was no better
- * than the best (where nothing is held out: the loss of the newest labels), and goes on
- * when labels have come: a 64th of what there is, or a 256th that the model has wrong, or
+ * than the best (as long as too few are held out: the loss of the newest labels; the change
+ * from the one to the other wakes it, and its best begins anew), and goes on when labels have come: a 64th of what there is, or a 256th that the model has wrong, or
  * those that the gate has waited for. With `bursts` it never rests. */
 
 #include "common/base/bytes.h"
@@ -31,7 +32,8 @@
 enum {
     MODEL_PATIENCE = 8,
     MODEL_TOGETHER = 8,     // updates whose gradient steps are taken in one of them
-    MODEL_PROBES = 1024,    // captions whose drift is measured: the first with labels
+    MODEL_PROBES = 1024,    // captions whose drift is measured: the first 512 that help
+                            // (stand above others in an order), the first 512 of others
     MODEL_PROBE_EVERY = 8,  // versions
     MODEL_HELD_LEAST = 16,  // labels held out, for a loss of them
     MODEL_LABELS_LEAST = 16 // to train on, before a fit begins

@@ -139,11 +139,12 @@ static enum status step(struct model *m, struct model_fitter *f)
 }
 
 /* The witness is rank 0's alone: its gradient is not worth a sum over ranks, and what it
- * measures all ranks hear. */
+ * measures all ranks hear. It goes along from the first label on, so that it is no beginner
+ * when enough is held out to measure it by. */
 static bool has_witness(const struct model *m)
 {
-    return labels_held(m->labels) >= MODEL_HELD_LEAST &&
-           labels_to_train(m->labels) >= MODEL_LABELS_LEAST;
+    return m->options.held_out > 0 && labels_to_train(m->labels) > 0 &&
+           m->peers.index == 0;
 }
 
 /* Steps of several updates are taken together: the first of them finds nothing of its
@@ -172,7 +173,7 @@ static int64_t steps_due(const struct model *m, uint32_t came)
 /* The one network, then the other, for the cache's sake: neither hears of the other. */
 static enum status steps(struct model *m, int64_t count)
 {
-    const bool witness = has_witness(m) && m->peers.index == 0;
+    const bool witness = has_witness(m);
 
     for (int64_t i = 0; i < count; i++) {
         TRY(step(m, &m->fit));
@@ -297,7 +298,7 @@ static double ratio(double a, double b)
 static enum status measure_held(struct model *m)
 {
     struct model_state *k = &m->s;
-    const bool held = has_witness(m);
+    const bool held = k->held;
     struct measured s;
     int mine = 0;
 
@@ -320,24 +321,18 @@ static enum status measure_held(struct model *m)
     return ST_OK;
 }
 
-/* Mean change of what the first captions with labels are paid. The same on all ranks: each
- * takes all of them, seldom. */
+/* Mean change of what the probes are paid, of those that were there the last time. The
+ * same on all ranks: each takes all of them, seldom. */
 static void measure_drift(struct model *m)
 {
+    const uint32_t count = m->probe_of[0] + m->probe_of[1];
     struct bytes text[MODEL_SAY_PASS];
     float value[MODEL_SAY_PASS];
     double sum = 0;
-    uint32_t at = 0;
 
-    for (uint32_t n; at < MODEL_PROBES; at += n) {
-        for (n = 0; n < MODEL_SAY_PASS && at + n < MODEL_PROBES; n++) {
-            text[n] = labels_text(m->labels, at + n);
-            if (text[n].len == 0) {
-                break;
-            }
-        }
-        if (n == 0) {
-            break;
+    for (uint32_t at = 0, n; at < count; at += n) {
+        for (n = 0; n < MODEL_SAY_PASS && at + n < count; n++) {
+            text[n] = labels_text(m->labels, m->probe_text[at + n]);
         }
         model_values(m, value, text, (int)n);
         for (uint32_t i = 0; i < n; i++) {
@@ -348,10 +343,25 @@ static void measure_drift(struct model *m)
         }
     }
     m->s.drift = ratio(sum, m->probes);
-    m->probes = at;
+    m->probes = count;
 }
 
 /* ---- when ---- */
+
+/* Enough is held out from now on: a loss of what was learnt by heart is no bound for that of
+ * what was not, and no reason to rest. */
+static void change_yardstick(struct model *m)
+{
+    struct model_state *s = &m->s;
+
+    if (!s->held && labels_held(m->labels) >= MODEL_HELD_LEAST &&
+        labels_to_train(m->labels) >= MODEL_LABELS_LEAST) {
+        s->held = 1;
+        s->resting = 0;
+        s->best = INFINITY;
+        s->bad = 0;
+    }
+}
 
 static void rest_or_go_on(struct model *m)
 {
@@ -418,6 +428,7 @@ enum status model_fit_steps(struct model *m, uint64_t update)
         return ST_OK;
     }
     TRY(measure_fresh(m));
+    change_yardstick(m);
     wake(m);
     TRY(steps(m, steps_due(m, came)));
     TRY(new_version(m, update));

@@ -40,10 +40,11 @@ struct model_state {
     uint64_t fresh, decided, agreed;
     uint64_t came, wrong; // labels since fitting rests
     uint32_t bad;         // versions in a row that were no better
-    uint32_t resting, open, warned;
+    uint8_t resting, open, warned;
+    uint8_t held; // the loss is of labels held out
     double recall, precision, ece, accuracy, drift;
 };
-_Static_assert(sizeof(struct model_state) == 13 * 8 + 4 * 4 + 5 * 8, "no padding");
+_Static_assert(sizeof(struct model_state) == 13 * 8 + 4 + 4 + 5 * 8, "no padding");
 
 struct model {
     struct fitting_options options;
@@ -59,6 +60,8 @@ struct model {
     struct labels *labels;
     uint32_t *fresh; // (fresh_room) labels that came since the last fit
     uint32_t fresh_count, fresh_room;
+    uint32_t probe_of[2];     // chosen so far: of captions that do not help, that do
+    uint32_t *probe_text;     // (MODEL_PROBES) their numbers among the texts
     uint32_t probes;          // of probe, filled
     float *probe;             // (MODEL_PROBES) what they were paid
     struct model_said *cache; // (MODEL_CACHE)

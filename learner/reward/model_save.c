@@ -11,13 +11,25 @@
 struct head {
     char magic[8];
     uint64_t shape, floats; // digest of names and shapes; of each of the four arrays
-    uint32_t fresh, probes;
+    uint32_t fresh, probes, probe_of[2];
     struct rng draws[2];
     uint64_t adam_steps[2]; // of the fit, of its witness
     struct model_state state;
 };
-static const char magic_text[8] = "minomod2", older_text[8] = "minomod1";
-enum { SHARED = 4, ARRAYS = 7 }; // those of the witness are rank 0's
+static const char magic_text[8] = "minomod3"; // the last is the version
+enum { SHARED = 4, ARRAYS = 7 };              // those of the witness are rank 0's
+
+static size_t chosen(const struct head *h)
+{
+    return (size_t)h->probe_of[0] + h->probe_of[1];
+}
+
+/* Bytes between the head and the labels. */
+static size_t arrays_len(const struct head *h)
+{
+    return h->fresh * sizeof(uint32_t) + h->probes * sizeof(float) +
+           chosen(h) * sizeof(uint32_t) + ARRAYS * h->floats * sizeof(float);
+}
 
 static void arrays_of(const struct model *m, float *out[ARRAYS])
 {
@@ -38,6 +50,7 @@ static void fill_head(const struct model *m, struct head *h)
     h->floats = model_floats(m);
     h->fresh = m->fresh_count;
     h->probes = m->probes;
+    memcpy(h->probe_of, m->probe_of, sizeof(h->probe_of));
     h->state = m->s;
     h->draws[0] = m->fit.rng;
     h->adam_steps[0] = m->fit.adam.steps;
@@ -80,12 +93,12 @@ void model_save(const struct model *m, char **data, size_t *len)
     fill_head(m, &h);
     arrays_of(m, array);
     labels_write(m->labels, &labels, &labels_len);
-    *len = sizeof(h) + h.fresh * sizeof(*m->fresh) + h.probes * sizeof(*m->probe) +
-           ARRAYS * h.floats * sizeof(float) + labels_len;
+    *len = sizeof(h) + arrays_len(&h) + labels_len;
     char *at = *data = mem_new(*len, 1);
     at = put(at, &h, sizeof(h));
     at = put(at, m->fresh, h.fresh * sizeof(*m->fresh));
     at = put(at, m->probe, h.probes * sizeof(*m->probe));
+    at = put(at, m->probe_text, chosen(&h) * sizeof(*m->probe_text));
     for (int i = 0; i < ARRAYS; i++) {
         at = put(at, array[i], h.floats * sizeof(float));
     }
@@ -95,7 +108,10 @@ void model_save(const struct model *m, char **data, size_t *len)
 
 static enum status check_head(const struct model *m, const struct head *h, size_t len)
 {
-    if (memcmp(h->magic, older_text, sizeof(h->magic)) == 0) {
+    const int last = sizeof(h->magic) - 1;
+
+    if (memcmp(h->magic, magic_text, (size_t)last) == 0 && h->magic[last] >= '1' &&
+        h->magic[last] < magic_text[last]) {
         LOG_ERROR(
             "REWARD-MODEL",
             "the checkpoint's reward model was written by an older minos-learner, "
@@ -113,10 +129,8 @@ static enum status check_head(const struct model *m, const struct head *h, size_
                   "--text-net ask for");
         return ST_VERSION;
     }
-    if (h->probes > MODEL_PROBES ||
-        sizeof(*h) + h->fresh * sizeof(uint32_t) +
-                (h->probes + ARRAYS * h->floats) * sizeof(float) >
-            len) {
+    if (h->probe_of[0] > MODEL_PROBES / 2 || h->probe_of[1] > MODEL_PROBES / 2 ||
+        h->probes > chosen(h) || sizeof(*h) + arrays_len(h) > len) {
         LOG_ERROR("REWARD-MODEL", "the checkpoint's reward model is cut off: %zu bytes",
                   len);
         return ST_CORRUPT;
@@ -146,6 +160,13 @@ static enum status check_numbers(const struct model *m)
             return ST_CORRUPT;
         }
     }
+    for (uint32_t i = 0; i < m->probe_of[0] + m->probe_of[1]; i++) {
+        if (labels_text(m->labels, m->probe_text[i]).len == 0) {
+            LOG_ERROR("REWARD-MODEL", "the checkpoint's reward model names a caption "
+                                      "that it lacks");
+            return ST_CORRUPT;
+        }
+    }
     return ST_OK;
 }
 
@@ -165,6 +186,8 @@ enum status model_load(struct model *m, struct bytes b)
     at += h.fresh * sizeof(*m->fresh);
     memcpy(m->probe, at, h.probes * sizeof(*m->probe));
     at += h.probes * sizeof(*m->probe);
+    memcpy(m->probe_text, at, chosen(&h) * sizeof(*m->probe_text));
+    at += chosen(&h) * sizeof(*m->probe_text);
     arrays_of(m, array);
     for (int i = 0; i < ARRAYS; i++) {
         memcpy(array[i], at, h.floats * sizeof(float));
@@ -177,6 +200,7 @@ enum status model_load(struct model *m, struct bytes b)
     m->witness.adam.steps = h.adam_steps[1];
     m->fresh_count = h.fresh;
     m->probes = h.probes;
+    memcpy(m->probe_of, h.probe_of, sizeof(m->probe_of));
     TRY(labels_read(m->labels, bytes_of(at, (size_t)(end - at))));
     TRY(check_numbers(m));
     capnet_weights_changed(m->fit.net);

@@ -129,6 +129,11 @@ what_another_reward_reads_is_refused_where_it_can_have_no_effect(void **state)
                                 "--reward=rank", at("run-dir", "count"), NULL),
                      2);
     expect_said("--hard is for --reward=retrieval|classify, but the reward is rank");
+    assert_int_equal(runner_run(dir, minos, "train", "--env=crypt-vault",
+                                "--reward=classify", "--fit-schedule=oni",
+                                "--fit-steps=4", at("run-dir", "count"), NULL),
+                     2);
+    expect_said("--fit-steps is for --fit-schedule=budget, but the schedule is oni");
     assert_false(file_exists(strchr(at("run-dir", "count"), '/')));
 }
 

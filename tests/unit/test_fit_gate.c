@@ -170,14 +170,14 @@ static void without_a_gate_chance_pays_from_the_first_step(void **state)
     model_close(t.model);
 }
 
-static void the_reference_fits_in_bursts_as_labels_come(void **state)
+/* However far apart its versions are: its schedule knows no steps that are taken together. */
+static void fit_in_bursts(int64_t version_updates)
 {
     struct fitting_options o = pupil_usual;
     struct pupil t;
 
-    (void)state;
     o.bursts = true;
-    o.version_updates = 1;
+    o.version_updates = version_updates;
     assert_int_equal(pupil_begin(&t, &o, &pupil_alone, CAPNET_RATE), ST_OK);
     for (int u = 0; u < 12; u++) {
         const bool comes = u % 3 == 0;
@@ -199,6 +199,13 @@ static void the_reference_fits_in_bursts_as_labels_come(void **state)
     assert_int_equal(pupil_go_on(&t, 3, 0), ST_OK);
     assert_int_equal(t.figures.update_steps, 1);
     model_close(t.model);
+}
+
+static void the_reference_fits_in_bursts_as_labels_come(void **state)
+{
+    (void)state;
+    fit_in_bursts(1);
+    fit_in_bursts(16);
 }
 
 int main(void)

@@ -11,6 +11,8 @@ struct visit {
     struct hash128 key;
     uint64_t emissions;
 };
+_Static_assert(sizeof(struct fitting_scored) <= sizeof(struct visit),
+               "the scores of a batch fit where its visits do");
 
 static size_t larger(size_t a, size_t b)
 {
@@ -140,22 +142,40 @@ enum status exchange_take_verdicts(struct exchange *x, struct reward *reward,
     return ST_OK;
 }
 
-void exchange_tell_scores(struct exchange *x, const struct fitting_scored *scored,
-                          int count)
+/* Bytes that the last collection brought from all ranks. */
+static size_t collected(const struct exchange *x)
 {
-    if (ranks_index(x->ranks) != 0) {
-        return;
+    size_t total = 0;
+
+    for (int r = 0; r < ranks_count(x->ranks); r++) {
+        total += x->lens[r];
     }
-    for (int i = 0; i < count;) {
+    return total;
+}
+
+enum status exchange_send_scores(struct exchange *x,
+                                 const struct fitting_scored *scored, int count)
+{
+    struct fitting_scored s;
+
+    TRY(ranks_collect(x->ranks, bytes_of(scored, (size_t)count * sizeof(s)), x->room,
+                      x->all, x->lens));
+    if (ranks_index(x->ranks) != 0) {
+        return ST_OK;
+    }
+    const size_t total = collected(x);
+    for (size_t at = 0; at < total;) {
         struct to_io m = {.kind = TO_IO_SCORES};
-        for (; m.scores.count < RING_SCORES && i < count; i++) {
-            m.scores.key[m.scores.count] = scored[i].key;
-            m.scores.score[m.scores.count++] = scored[i].score;
+        for (; m.scores.count < RING_SCORES && at < total; at += sizeof(s)) {
+            memcpy(&s, x->all + at, sizeof(s));
+            m.scores.key[m.scores.count] = s.key;
+            m.scores.score[m.scores.count++] = s.score;
         }
         if (!ring_push(x->to_io, &m)) {
-            return;
+            return ST_OK;
         }
     }
+    return ST_OK;
 }
 
 enum status exchange_add_visits(struct exchange *x, struct reward *reward,
@@ -172,10 +192,7 @@ enum status exchange_add_visits(struct exchange *x, struct reward *reward,
         }
     }
     TRY(ranks_collect(x->ranks, bytes_of(x->mine, len), x->room, x->all, x->lens));
-    size_t total = 0;
-    for (int r = 0; r < ranks_count(x->ranks); r++) {
-        total += x->lens[r];
-    }
+    const size_t total = collected(x);
     for (size_t i = 0; i < total; i += sizeof(struct visit)) {
         struct visit v;
         memcpy(&v, x->all + i, sizeof(v));

@@ -1,7 +1,7 @@
 #ifndef LEARNER_TRAIN_EXCHANGE_H
 #define LEARNER_TRAIN_EXCHANGE_H
 /* What ranks tell each other besides sums: captions new to a rank go to rank 0, where the
- * judges are asked; verdicts go from rank 0 to all, after the texts that they are about, so
+ * judges are asked, and so do scores by which it is chosen what is compared; verdicts go from rank 0 to all, after the texts that they are about, so
  * that every rank holds the same labels at the same update; emissions go to everybody for
  * rewards that count them.
  * Collective, training thread; with one rank nothing is copied but verdicts are taken. */
@@ -39,10 +39,12 @@ MUST_USE enum status exchange_take_verdicts(struct exchange *x, struct reward *r
                                             struct windows *windows,
                                             struct tallies *tallies, uint64_t update,
                                             struct ring_verdict *taken, int *count);
-/* Rank 0: what the reward's model has scored anew, for the choice of what is compared.
- * Never waits: where the ring is full they are left out. */
-void exchange_tell_scores(struct exchange *x, const struct fitting_scored *scored,
-                          int count);
+/* What the reward's model has scored anew on any rank, to rank 0's I/O thread, for the
+ * choice of what is compared; a caption that several ranks met comes as often. Never waits
+ * for the ring: where it is full they are left out. */
+MUST_USE enum status exchange_send_scores(struct exchange *x,
+                                          const struct fitting_scored *scored,
+                                          int count);
 /* Adds every rank's emissions to the reward's table, in order of ranks. */
 MUST_USE enum status exchange_add_visits(struct exchange *x, struct reward *reward,
                                          const struct batch *batch, uint64_t update);

@@ -86,9 +86,6 @@ static enum status mix_rewards(struct train *t)
                        t->update);
     t->cpu_scoring += (double)(clock_thread_cpu_ns() - cpu) * 1e-9;
     t->mine.scored += (double)(t->reward.fitting.scored - scored);
-    if (t->reward.kind->asks == REWARD_ASKS_ORDER) {
-        exchange_tell_scores(&t->exchange, t->reward.scored, t->reward.scored_count);
-    }
     stage_end(t, STAGE_REWARD);
     return ST_OK;
 }
@@ -203,6 +200,7 @@ static enum status agree(struct train *t)
     add_up(t, a);
     a->captions = exchange_captions(&t->exchange);
     a->verdicts = exchange_verdicts(&t->exchange);
+    a->scores = t->reward.kind->asks == REWARD_ASKS_ORDER ? t->reward.scored_count : 0;
     a->stop =
         stop_asked() || t->inbox.stop || (first && time_is_up(t, seconds)) ? 1 : 0;
     a->checkpoint = checkpoint_wanted(t) ? 1 : 0;
@@ -250,6 +248,10 @@ static enum status exchange_news(struct train *t)
 
     if (t->agreed.captions > 0) {
         TRY(exchange_send_captions(&t->exchange));
+    }
+    if (t->agreed.scores > 0) { // of captions that rank 0 has heard of by now
+        TRY(exchange_send_scores(&t->exchange, t->reward.scored,
+                                 t->reward.scored_count));
     }
     if (t->agreed.verdicts > 0) {
         make_label_room(t);

@@ -47,10 +47,10 @@ struct agreed {
     double n, advantage, advantage2;
     struct heads_sums heads[HEADS_MAX];
     double replayed; // rows of replayed segments that carry loss; n: fresh ones
-    double captions, verdicts; // records that wait
-    double stop, checkpoint;   // somebody wants it
-    double seconds;            // rank 0's used seconds
-    struct tallies tallies;    // since the last round
+    double captions, verdicts, scores; // records that wait
+    double stop, checkpoint;           // somebody wants it
+    double seconds;                    // rank 0's used seconds
+    struct tallies tallies;            // since the last round
     struct gauges gauges;
     struct rank_gauges of_rank[RANKS_MAX]; // a sum too: each fills in its own alone
 };

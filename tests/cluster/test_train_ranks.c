@@ -423,6 +423,31 @@ static void tune_classify(struct learner_options *o)
     o->reward_version_updates = 2;
 }
 
+/* Without a gate: what is new is scored at once, by chance. */
+static void tune_rank(struct learner_options *o)
+{
+    o->batch = E * T;
+    text_format(o->reward, sizeof(o->reward), "rank");
+    o->gate_labels = o->gate_class = o->gate_steps = o->ramp_updates = 0;
+}
+
+static void what_any_rank_has_scored_goes_to_who_chooses_pairs(void **state)
+{
+    (void)state;
+    open_all(tune_rank);
+    for (int round = 0; round < ROUNDS; round++) {
+        play_the_same();
+        step_all();
+    }
+    const uint64_t own = half[0].train.reward.fitting.scored;
+    const uint64_t other = half[1].train.reward.fitting.scored;
+    assert_true(own > 0 && other > 0);
+    assert_int_equal(alone.scores, alone.train.reward.fitting.scored);
+    assert_int_equal(half[0].scores, own + other);
+    assert_int_equal(half[1].scores, 0); // it asks no judge
+    close_all();
+}
+
 static void teach(struct school *s, int n)
 {
     char text[32];
@@ -502,6 +527,7 @@ int main(void)
         cmocka_unit_test(orders_reach_all_ranks_after_the_texts_they_are_about),
         cmocka_unit_test(captions_of_other_ranks_reach_rank_0),
         cmocka_unit_test(visits_are_counted_over_all_ranks),
+        cmocka_unit_test(what_any_rank_has_scored_goes_to_who_chooses_pairs),
         cmocka_unit_test(a_fitted_reward_is_the_same_on_all_ranks),
     };
 

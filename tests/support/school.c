@@ -230,6 +230,9 @@ void school_listen(struct school *s)
             s->captions++;
             s->caption = m.caption;
         }
+        if (m.kind == TO_IO_SCORES) {
+            s->scores += (uint64_t)m.scores.count;
+        }
         if (m.kind == TO_IO_VERDICT_TAKEN) {
             s->verdicts_taken = m.serial;
         }

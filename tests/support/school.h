@@ -32,7 +32,7 @@ struct school {
     struct codec *codec;
     uint64_t seq;
     // what the training thread told
-    uint64_t trained, dropped, blobs, verdicts_taken, captions;
+    uint64_t trained, dropped, blobs, verdicts_taken, captions, scores;
     struct ring_caption caption; // the last one
     uint64_t journal_update[SCHOOL_JOURNAL], journal_weights[SCHOOL_JOURNAL];
     int journals;

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include "common/base/share.h"
 #include "common/base/text.h"
 #include "launch/judging.h"
@@ -16,7 +17,7 @@
 #include "launch/port.h"
 #include "launch/process.h"
 
-enum { PORT_MOST = 65535 };
+enum { PORT_MOST = 65535, BEFORE_MOST = 1 << 20 };
 
 /* What may differ when a run is gone on with; the rest is what the run is. */
 static const char *const may_change[] = {"steps",
@@ -380,6 +381,17 @@ static enum status print_help(struct plan *p, int argc, char **argv)
     return ST_CLOSED;
 }
 
+static char *read_before(const struct plan *p, const char *name)
+{
+    char path[PATH_MAX_], *text = NULL;
+    size_t len;
+
+    return text_format(path, sizeof(path), "%s/%s", p->run_dir, name) &&
+                   file_read(path, BEFORE_MOST, &text, &len) == ST_OK
+               ? text
+               : NULL;
+}
+
 enum status plan_make(struct plan *p, int argc, char **argv)
 {
     char path[PATH_MAX_];
@@ -402,6 +414,10 @@ enum status plan_make(struct plan *p, int argc, char **argv)
     p->made_dir = !file_exists(settings_get(&p->settings, "run-dir"));
     TRY(plan_make_dir(p));
     TRY(p->resumed ? plan_check_port(p) : ST_OK); // its lock first: it may be at work
+    if (p->resumed) {
+        p->config_before = read_before(p, "config.ini");
+        p->progress_before = read_before(p, "progress.json");
+    }
     text_format(path, sizeof(path), "%s/config.ini", p->run_dir);
     return settings_write(&p->settings, path);
 }
@@ -422,9 +438,36 @@ static bool has_checkpoint(const char *run_dir)
     return found;
 }
 
+static bool put_back(const struct plan *p, const char *name, const char *text)
+{
+    char path[PATH_MAX_];
+
+    return text != NULL && text_format(path, sizeof(path), "%s/%s", p->run_dir, name) &&
+           file_write_atomic(path, bytes_text(text)) == ST_OK;
+}
+
+/* The learner writes progress.json once it begins; until then this start changed nothing
+ * but the settings. */
+static void put_all_back(const struct plan *p)
+{
+    char path[PATH_MAX_];
+
+    if (!text_format(path, sizeof(path), "%s/progress.json", p->run_dir) ||
+        file_exists(path) || !put_back(p, "config.ini", p->config_before)) {
+        return;
+    }
+    (void)put_back(p, "progress.json", p->progress_before);
+    fprintf(stderr, "minos %s: the run did not go on: %s is as it was\n", p->word,
+            p->run_dir);
+}
+
 void plan_unmake(const struct plan *p)
 {
-    if (p->resumed || strcmp(p->word, "train") != 0 || has_checkpoint(p->run_dir) ||
+    if (p->resumed) {
+        put_all_back(p);
+        return;
+    }
+    if (strcmp(p->word, "train") != 0 || has_checkpoint(p->run_dir) ||
         file_remove_tree(p->run_dir) != ST_OK ||
         (!p->made_dir && file_make_dirs(p->run_dir) != ST_OK)) {
         return;
@@ -436,6 +479,8 @@ void plan_unmake(const struct plan *p)
 void plan_release(struct plan *p)
 {
     settings_release(&p->settings);
+    mem_free(p->config_before);
+    mem_free(p->progress_before);
     if (p->lock_fd >= 0) {
         close(p->lock_fd);
         p->lock_fd = -1;

@@ -20,6 +20,8 @@ struct plan {
     bool resumed, quiet;
     bool made_dir; // the run directory was not there before
     int lock_fd;   // of the run directory
+    // Of a run that is gone on with, as an earlier start left them; NULL: none.
+    char *config_before, *progress_before;
 };
 
 /* Checks everything, chooses what was left open, makes the run directory, takes its lock
@@ -34,8 +36,8 @@ bool plan_is_empty(const char *path);               // a directory
 MUST_USE enum status plan_make_dir(struct plan *p); // of --run-dir, and its lock
 /* Of a fresh run before plan_make_dir(), so that nothing is made when it is taken. */
 MUST_USE enum status plan_check_port(const struct plan *p);
-/* A fresh start that was refused before training began leaves nothing that would hold its
- * wrong settings; said on stderr. */
+/* A start that was refused before training began leaves nothing that would hold its wrong
+ * settings: a fresh run goes, one that was to go on is as it was. Said on stderr. */
 void plan_unmake(const struct plan *p);
 /* What was chosen, for people. */
 void plan_print(const struct plan *p, FILE *to);

@@ -450,7 +450,9 @@ static void tell_unanswered(struct serve *s, uint64_t now)
         LOG_WARN("JUDGE-ADDRESS", "no address in %s/address for %llu s, still waiting",
                  s->options->run_dir, (unsigned long long)((now - s->lost_ms) / 1000));
     } else {
-        LOG_WARN("JUDGE-HELLO", "no learner answers at %s for %llu s, trying again",
+        LOG_WARN("JUDGE-HELLO",
+                 "no answer from %s for %llu s, trying again: no learner is there, "
+                 "or one that no actor has told yet what it plays",
                  s->endpoint, (unsigned long long)((now - s->lost_ms) / 1000));
     }
 }

@@ -2,8 +2,8 @@
 """Runs a list of training runs, keeps one line of results for each, and makes a table and
 curves out of them.
 
-    study.py run LIST [...] [--seconds=S] [--only=REGEX] [--bin=DIR] [--work=DIR]
-                     [--keep-stores]
+    study.py run LIST [...] [--seconds=S] [--only=REGEX] [--seeds=1-3] [--bin=DIR]
+                     [--work=DIR] [--keep-stores]
     study.py table LIST [...] [--columns=depth_2,depth,experience,scout]   Markdown
     study.py judges LIST [...]              Markdown: what was asked, answered and paid
     study.py models LIST [...]              Markdown: what fitting and scoring did and cost
@@ -13,7 +13,9 @@ curves out of them.
     study.py labels FILE --out=FILE.svg      what minos bench label-budget printed
 
 LIST is a text file; its results are appended to results/NAME.jsonl beside it, one JSON
-object a line, never rewritten: what has a line is not run again. `run` may be stopped at
+object a line, never rewritten: what has a line is not run again. To repeat what has one,
+give --results=DIR, where results are then kept and read in place of that, and a --work=DIR
+of its own. --only and --seeds choose rows and seeds, of tables and plots, too. `run` may be stopped at
 any time (Ctrl-C, or after --seconds): the run under way is stopped in order and goes on
 from its checkpoint the next time.
 
@@ -122,9 +124,13 @@ def read_list(path):
     return runs, evaluation
 
 
+results_dir = None  # --results; None: beside the list
+
+
 def results_path(path):
     name = os.path.splitext(os.path.basename(path))[0]
-    return os.path.join(os.path.dirname(os.path.abspath(path)), "results", name + ".jsonl")
+    beside = os.path.join(os.path.dirname(os.path.abspath(path)), "results")
+    return os.path.join(results_dir or beside, name + ".jsonl")
 
 
 def read_results(path):
@@ -384,15 +390,27 @@ def eval_one(args, result, run, evaluation, deadline):
     return result
 
 
+def is_asked_for(args, row, seed):
+    return re.search(args.only, row) and (not args.seeds or seed in args.seeds)
+
+
 def cmd_run(args):
     deadline = time.monotonic() + (args.seconds or 1e6)
+    if not any(is_asked_for(args, *run[:2]) for p in args.lists for run in read_list(p)[0]):
+        die(f"--only={args.only} and --seeds={args.seeds or 'all'} name no run of "
+            + ", ".join(args.lists))
     os.makedirs(args.work, exist_ok=True)
     for path in args.lists:
         runs, evaluation = read_list(path)
         out = results_path(path)
-        for run in runs:
+        asked = [run for run in runs if is_asked_for(args, *run[:2])]
+        known = sum(run[:2] in read_results(out) for run in asked)
+        if known > 0:
+            print(f"{known} of {len(asked)} runs of {path} have results in {out} and are not "
+                  "repeated (to repeat them: --results=DIR, --work=DIR)", flush=True)
+        for run in asked:
             row, seed = run[:2]
-            if (row, seed) in read_results(out) or not re.search(args.only, row):
+            if (row, seed) in read_results(out):
                 continue
             if time.monotonic() >= deadline:
                 return 0
@@ -432,7 +450,7 @@ def grouped(args):
     for path in args.lists:
         found = read_results(results_path(path))
         for row, seed, *_ in read_list(path)[0]:
-            if (row, seed) in found and re.search(args.only, row):
+            if (row, seed) in found and is_asked_for(args, row, seed):
                 rows.setdefault(row, []).append(found[row, seed])
     return rows
 
@@ -711,12 +729,21 @@ def main():
     parser.add_argument("lists", nargs="+", metavar="LIST")
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--only", default="")
+    parser.add_argument("--seeds", default="")
+    parser.add_argument("--results", default=None)
     parser.add_argument("--bin", default=os.path.join(TOP, "build", "bin"))
     parser.add_argument("--work", default=os.path.join(TOP, "runs", "study"))
     parser.add_argument("--out", default="")
     parser.add_argument("--columns", default="")
     parser.add_argument("--keep-stores", action="store_true")
     args = parser.parse_args()
+    global results_dir
+    results_dir = args.results
+    args.seeds = parse_seeds(args.seeds, "--seeds") if args.seeds else []
+    try:
+        re.compile(args.only)
+    except re.error as broken:
+        die(f"--only={args.only} is no regular expression: {broken}")
     try:
         return COMMANDS[args.command](args)
     except KeyboardInterrupt:

@@ -105,6 +105,28 @@ class Study(unittest.TestCase):
         said = self.study("csv", path, f"--out={self.dir}/no/where.csv", code=2)
         self.assertIn(f"--out={self.dir}/no/where.csv: No such file or directory", said)
 
+    # ---- which runs ----
+
+    def test_runs_with_results_are_counted_and_repeated_elsewhere_alone(self):
+        path = self.with_results(["a/none 1-3 --reward=none"], ("a/none", 1, 9, {}),
+                                 ("a/none", 2, 9, {}))
+        elsewhere = os.path.join(self.dir, "again")
+        said = self.study("run", path, "--seeds=1-2")
+        self.assertIn("2 of 2 runs of", said)
+        self.assertFalse(os.path.exists(self.work) and os.listdir(self.work))
+        self.study("run", path, "--seeds=2", "--results=" + elsewhere)
+        self.assertEqual(sorted(os.listdir(self.work)), ["a-none-2", "a-none-2.options.json"])
+        self.assertEqual(
+            len(self.study("csv", path, "--results=" + elsewhere).splitlines()), 2)
+
+    def test_what_names_no_run_is_refused(self):
+        path = self.list_of("a/none 1-2 --reward=none")
+        self.assertIn("name no run of", self.study("run", path, "--only=b", code=2))
+        self.assertIn("name no run of", self.study("run", path, "--seeds=3", code=2))
+        self.assertIn("no regular expression", self.study("run", path, "--only=(", code=2))
+        self.assertIn("not a list of seeds", self.study("run", path, "--seeds=x", code=2))
+        self.assertFalse(os.path.exists(self.work))
+
     # ---- stores ----
 
     def test_the_store_of_a_run_is_removed_once_its_result_is_kept(self):

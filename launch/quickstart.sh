@@ -81,7 +81,7 @@ rate=$(sed -n 's/.*"success_rate": *\([0-9.eE+-]*\).*/\1/p' "$run/eval.json")
 cat <<END
 
 Success rate on 500 unseen levels: $rate
-(playing at random it is about 0.0002)
+(playing at random it is 0.0001)
 
 Results lie in $run: eval.json, summary.json, metrics.jsonl, audit.txt, logs/.
 

@@ -225,8 +225,24 @@ static void add_waiting(struct line *l)
     }
 }
 
+/* Few captions help, so that who says "no" to all is right about nearly all of them. */
+static void add_held_out(struct line *l, struct text_buf *b, bool orders)
+{
+    double found, right;
+
+    if (jsonline_number(l->json, "held_recall", &found)) {
+        text_buf_add(b, ", held out: finds %.2f of what helps", found);
+        if (jsonline_number(l->json, "held_precision", &right)) {
+            text_buf_add(b, ", right about %.2f of what it finds", right);
+        }
+    } else if (jsonline_number(l->json, "held_accuracy", &right)) {
+        text_buf_add(b, ", right about %.2f of held-out %s", right,
+                     orders ? "pairs" : "labels");
+    }
+}
+
 /* "reward: bow (toy vectors), 0.0123 a step", "reward: rank, version 3 pays 40 %, 0.0123 a
- * step, right about 0.91 of held-out labels". */
+ * step, right about 0.91 of held-out pairs". */
 static void add_reward(struct line *l)
 {
     char name[32] = "", note[64] = "", model[160] = "";
@@ -249,9 +265,7 @@ static void add_reward(struct line *l)
     if (jsonline_number(l->json, "r_int_mean", &n)) {
         text_buf_add(&b, ", %.4f a step", n);
     }
-    if (jsonline_number(l->json, "held_accuracy", &n)) {
-        text_buf_add(&b, ", right about %.2f of held-out labels", n);
-    }
+    add_held_out(l, &b, strcmp(name, "rank") == 0);
     add(l, b.data);
     text_buf_release(&b);
 }

@@ -128,16 +128,18 @@ static double asking_of(const struct report *r)
 static void add_reward(struct report *r)
 {
     const struct train *t = r->train;
+    const struct fitting_figures *f = &t->reward.fitting;
     struct metrics_row *m = &r->row;
     char model[REPORT_MODEL_STATE];
 
-    report_model_state(&t->reward.fitting, model);
+    report_model_state(f, model);
     metrics_text(m, "reward", t->options.reward);
     metrics_text(m, "reward_note", t->reward.note != NULL ? t->reward.note : "");
     metrics_text(m, "reward_model", model);
     metrics_num(m, "r_int_mean", r->paid);
-    metrics_num(m, "held_accuracy",
-                t->reward.fitting.on ? t->reward.fitting.accuracy : NAN);
+    metrics_num(m, "held_accuracy", f->on ? f->accuracy : NAN);
+    metrics_num(m, "held_recall", f->on && !f->orders ? f->recall : NAN);
+    metrics_num(m, "held_precision", f->on && !f->orders ? f->precision : NAN);
 }
 
 static void write_progress(struct report *r)

@@ -148,6 +148,33 @@ static void the_last_update_goes_past_the_steps_but_not_past_100_percent(void **
     harness_remove_dir(run);
 }
 
+static void what_a_model_finds_is_told_not_that_most_captions_do_not_help(void **state)
+{
+    static const char *const said[][2] = {
+        {"\"reward\": \"classify\", \"held_accuracy\": 0.99, \"held_recall\": 0.5, "
+         "\"held_precision\": 1}",
+         "held out: finds 0.50 of what helps, right about 1.00 of what it finds"},
+        {"\"reward\": \"classify\", \"held_accuracy\": 0.99, \"held_recall\": 0, "
+         "\"held_precision\": null}",
+         "held out: finds 0.00 of what helps"},
+        {"\"reward\": \"rank\", \"held_accuracy\": 0.9, \"held_recall\": null}",
+         "right about 0.90 of held-out pairs"},
+    };
+    const char *run = harness_make_dir();
+    char line[512], json[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        text_format(json, sizeof(json), "{\"state\": \"running\", %s", said[i][0]);
+        put(run, "progress.json", json);
+        assert_true(progress_line(run, line, sizeof(line)));
+        const char *at = strstr(line, said[i][1]);
+        assert_non_null(at);
+        assert_int_equal(strlen(at), strlen(said[i][1]));
+    }
+    harness_remove_dir(run);
+}
+
 /* A progress.json that was written so long ago. */
 static void put_progress(const char *run, const char *json, int seconds_ago)
 {
@@ -466,6 +493,7 @@ int main(void)
         cmocka_unit_test(only_numeric_addresses_of_this_machine_can_be_listened_on),
         cmocka_unit_test(what_killed_ranks_left_in_memory_is_swept),
         cmocka_unit_test(the_last_update_goes_past_the_steps_but_not_past_100_percent),
+        cmocka_unit_test(what_a_model_finds_is_told_not_that_most_captions_do_not_help),
         cmocka_unit_test(a_learner_in_a_long_update_runs_as_long_as_its_lock_is_held),
         cmocka_unit_test(a_run_whose_last_start_was_refused_is_what_it_was_before),
         cmocka_unit_test(status_takes_its_directory_before_and_behind_options),

@@ -45,6 +45,32 @@ static enum paid_by paid_by(const struct explain *x)
     return x->kind->score_rows != NULL ? PAID_BY_SIGHT : PAID_BY_CAPTION;
 }
 
+/* What a label or a chance is worth (reward_worth()). */
+static void add_worth(const struct journal_row *row, struct text_buf *out)
+{
+    if ((row->pays & JOURNAL_HARD) != 0) {
+        text_buf_add(out, "; W(p) = 1 where p > %g, else 0", row->eta);
+    } else {
+        text_buf_add(out, "; W(p) = %s",
+                     (row->pays & JOURNAL_RAW) != 0 ? "p" : "max(0, 2 p - 1)");
+    }
+}
+
+static void add_in_words(const struct explain *x, const struct journal_row *row,
+                         struct text_buf *out)
+{
+    const bool order = x->kind->asks == REWARD_ASKS_ORDER;
+
+    text_buf_add(out, "r_int of a caption: %s",
+                 order && (row->pays & JOURNAL_RANK_RAW) != 0 ? "its score as it is"
+                                                              : x->kind->in_words);
+    if (x->kind->asks == REWARD_ASKS_RATE) {
+        add_worth(row, out);
+    }
+    text_buf_add(out,
+                 "\nN: how often it had come in its episode, this time included\n");
+}
+
 /* The terms that count: what is seen is paid however often its caption came. */
 static void add_formula(const struct explain *x, const struct journal_row *row,
                         struct text_buf *out)
@@ -60,6 +86,9 @@ static void add_formula(const struct explain *x, const struct journal_row *row,
                      (row->pays & JOURNAL_HARD) != 0 ? ", hard" : "");
     }
     text_buf_add(out, "\n");
+    if (paid_by(x) == PAID_BY_CAPTION) {
+        add_in_words(x, row, out);
+    }
 }
 
 void explain_add_terms(const struct explain *x, const struct journal_row *row,

@@ -341,12 +341,14 @@ static void report_bow(const struct reward *r, struct metrics_row *m, bool summa
     }
 }
 
-const struct reward_kind reward_bow = {.name = "bow",
-                                       .open = open_bow,
-                                       .close = close_bow,
-                                       .fit = check_bow,
-                                       .score = score_bow,
-                                       .pays = reward_pays_score,
-                                       .save = save_bow,
-                                       .load = load_bow,
-                                       .report = report_bow};
+const struct reward_kind reward_bow = {
+    .name = "bow",
+    .open = open_bow,
+    .close = close_bow,
+    .fit = check_bow,
+    .score = score_bow,
+    .pays = reward_pays_score,
+    .in_words = "cosine of its words and the goal's, 0 up to --bow-threshold",
+    .save = save_bow,
+    .load = load_bow,
+    .report = report_bow};

@@ -105,18 +105,21 @@ static enum status load(struct reward *r, struct bytes b)
     return model_load(r->state, b);
 }
 
-const struct reward_kind reward_classify = {.name = "classify",
-                                            .needs_labels = true,
-                                            .needs_texts = true,
-                                            .asks = REWARD_ASKS_RATE,
-                                            .check = check_classify,
-                                            .open = open_classify,
-                                            .close = close_classify,
-                                            .take_text = take_text,
-                                            .take_label = take_label,
-                                            .fit = fit,
-                                            .score = score_classify,
-                                            .pays = pays,
-                                            .digest = digest,
-                                            .save = save,
-                                            .load = load};
+const struct reward_kind reward_classify = {
+    .name = "classify",
+    .needs_labels = true,
+    .needs_texts = true,
+    .asks = REWARD_ASKS_RATE,
+    .check = check_classify,
+    .open = open_classify,
+    .close = close_classify,
+    .take_text = take_text,
+    .take_label = take_label,
+    .fit = fit,
+    .score = score_classify,
+    .pays = pays,
+    .in_words =
+        "W(p) of its score p; without a model W(label), and between by the ramp",
+    .digest = digest,
+    .save = save,
+    .load = load};

@@ -17,7 +17,9 @@ static void score_count(struct reward *r, float *score, const struct reward_rows
     }
 }
 
-const struct reward_kind reward_count = {.name = "count",
-                                         .needs_visits = true,
-                                         .score = score_count,
-                                         .pays = reward_pays_score};
+const struct reward_kind reward_count = {
+    .name = "count",
+    .needs_visits = true,
+    .score = score_count,
+    .pays = reward_pays_score,
+    .in_words = "1 / sqrt(n), n = times that it came in the whole run"};

@@ -245,12 +245,15 @@ static void report_motif(const struct reward *r, struct metrics_row *row, bool s
     }
 }
 
-const struct reward_kind reward_motif = {.name = "motif",
-                                         .open = open_motif,
-                                         .close = close_motif,
-                                         .fit = check_motif,
-                                         .score = score_motif,
-                                         .pays = reward_pays_score,
-                                         .save = save_motif,
-                                         .load = load_motif,
-                                         .report = report_motif};
+const struct reward_kind reward_motif = {
+    .name = "motif",
+    .open = open_motif,
+    .close = close_motif,
+    .fit = check_motif,
+    .score = score_motif,
+    .pays = reward_pays_score,
+    .in_words = "min(z, 5) / 5 where z = (score - mean) / sigma of its model.json is "
+                "above 0 and --motif-quantile, else 0",
+    .save = save_motif,
+    .load = load_motif,
+    .report = report_motif};

@@ -243,18 +243,20 @@ static enum status load(struct reward *r, struct bytes b)
     return ST_OK;
 }
 
-const struct reward_kind reward_rank = {.name = "rank",
-                                        .needs_labels = true,
-                                        .needs_texts = true,
-                                        .asks = REWARD_ASKS_ORDER,
-                                        .check = check_rank,
-                                        .open = open_rank,
-                                        .close = close_rank,
-                                        .take_text = take_text,
-                                        .take_label = take_label,
-                                        .fit = fit,
-                                        .score = score_rank,
-                                        .pays = pays,
-                                        .digest = digest,
-                                        .save = save,
-                                        .load = load};
+const struct reward_kind reward_rank = {
+    .name = "rank",
+    .needs_labels = true,
+    .needs_texts = true,
+    .asks = REWARD_ASKS_ORDER,
+    .check = check_rank,
+    .open = open_rank,
+    .close = close_rank,
+    .take_text = take_text,
+    .take_label = take_label,
+    .fit = fit,
+    .score = score_rank,
+    .pays = pays,
+    .in_words = "min(z, 5) / 5 where z = (score - mean) / deviation > 0.5, else 0",
+    .digest = digest,
+    .save = save,
+    .load = load};

@@ -19,4 +19,6 @@ const struct reward_kind reward_retrieval = {.name = "retrieval",
                                              .needs_labels = true,
                                              .asks = REWARD_ASKS_RATE,
                                              .score = score_retrieval,
-                                             .pays = pays};
+                                             .pays = pays,
+                                             .in_words =
+                                                 "W(p) of its label p, 0 without one"};

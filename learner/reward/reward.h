@@ -74,6 +74,8 @@ struct reward_kind {
      * NAN: it would need the score. It reads reward.options alone. NULL: the journal cannot
      * tell. */
     float (*pays)(const struct reward *r, const struct reward_known *k);
+    /* r_int of a caption in words, W being reward_worth(); where pays is there. */
+    const char *in_words;
     /* Instead: score (rows) of each row, whatever its caption. */
     void (*score_rows)(struct reward *r, float *score, const struct reward_rows *in,
                        uint64_t update);

@@ -481,6 +481,20 @@ static void a_reward_that_no_caption_pays_is_told_without_its_counts(void **stat
     harness_remove_dir(dir);
 }
 
+static void how_a_caption_is_paid_is_told_in_words(void **state)
+{
+    (void)state;
+    play_updates("retrieval", 3);
+    expect_told(
+        1, "r_int of a caption: W(p) of its label p, 0 without one; W(p) = ", ST_OK);
+    expect_told(1, "N: how often it had come in its episode", ST_OK);
+    harness_remove_dir(dir);
+    play_updates("count", 3);
+    expect_told(1, "r_int of a caption: 1 / sqrt(n)", ST_OK);
+    assert_null(strstr(told(1, "", ST_OK), "W(p)"));
+    harness_remove_dir(dir);
+}
+
 /* The journal has room for that row alone: those before it go. */
 static void forget_before(uint64_t update)
 {
@@ -557,6 +571,7 @@ int main(void)
         cmocka_unit_test(what_was_never_paid_is_told_apart),
         cmocka_unit_test(a_label_that_stands_in_no_row_comes_from_the_ledger),
         cmocka_unit_test(a_reward_that_no_caption_pays_is_told_without_its_counts),
+        cmocka_unit_test(how_a_caption_is_paid_is_told_in_words),
         cmocka_unit_test(a_score_that_the_journal_has_forgotten_is_not_known),
         cmocka_unit_test(what_has_no_versions_is_told_by_update_and_not_without_end),
     };

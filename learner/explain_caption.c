@@ -273,7 +273,9 @@ static void tell(struct looking *k)
     const char *why = explain_why_not(k->x);
 
     text_buf_add_json(out, k->caption.text);
-    text_buf_add(out, " came %" PRIu64 " times; ", k->visits);
+    // Beside its learner: the run writes counts down now and then.
+    text_buf_add(out, " came %" PRIu64 " time%s, as last written down; ", k->visits,
+                 k->visits == 1 ? "" : "s");
     add_state(k, out);
     text_buf_add(out, "\n");
     for (size_t i = 0; i < k->verdicts.count; i++) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
@@ -283,6 +284,13 @@ static const struct need {
      "model.json"},
 };
 
+static bool is_dir(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static enum status check_need(struct plan *p, const struct need *n)
 {
     const char *given = settings_get(&p->settings, n->setting);
@@ -291,8 +299,8 @@ static enum status check_need(struct plan *p, const struct need *n)
     if (path != NULL &&
         (!text_format(inside, sizeof(inside), "%s%s%s", path,
                       n->holds != NULL ? "/" : "", n->holds != NULL ? n->holds : "") ||
-         access(inside, R_OK) != 0)) {
-        const int why = errno;
+         access(inside, R_OK) != 0 || is_dir(inside))) {
+        const int failed = errno, why = is_dir(inside) ? EISDIR : failed;
         if (n->holds != NULL && (why == ENOENT || why == ENOTDIR)) {
             fprintf(stderr, "minos %s: --%s: %s has no %s; it must be %s\n", p->word,
                     n->setting, path, n->holds, n->what);

@@ -54,6 +54,13 @@ static enum status look_at_run(struct explain *x)
         return ST_INVALID;
     }
     TRY(st);
+    if (strcmp(x->told.reward, "label") == 0) {
+        fprintf(stderr,
+                "--run-dir: %s was made by minos label and paid nothing; see its "
+                "verdicts with minos ledger grep %s\n",
+                x->run_dir, x->run_dir);
+        return ST_INVALID;
+    }
     x->kind = reward_find(x->told.reward);
     if (x->kind == NULL) {
         return ST_VERSION;

@@ -37,6 +37,10 @@ static void a_run_without_word_vectors_is_refused_before_anything_is_made(void *
                                 "--reward=bow", "--word-vectors=none.vec", NULL),
                      2);
     assert_non_null(strstr(runner_output(dir), "none.vec: No such file"));
+    assert_int_equal(runner_run(dir, minos, "train", run_flag, "--env=crypt-vault",
+                                "--reward=bow", "--word-vectors=/", NULL),
+                     2);
+    assert_non_null(strstr(runner_output(dir), "--word-vectors: /: Is a directory"));
     assert_false(file_exists(run));
 }
 

@@ -133,6 +133,13 @@ static void what_is_not_there_is_said(void **state)
     assert_int_equal(
         runner_run(dir, minos, "explain", "--run-dir=/none", "--caption=a", NULL), 2);
     expect_said("/none holds no run");
+    char out[PATH_MAX_ + 32], made[PATH_MAX_ + 32];
+    text_format(out, sizeof(out), "--out=%s/labelled", dir);
+    text_format(made, sizeof(made), "--run-dir=%s/labelled", dir);
+    assert_int_equal(
+        runner_run(dir, minos, "label", run_flag, out, "--label-budget=20", NULL), 0);
+    assert_int_equal(runner_run(dir, minos, "explain", made, "--caption=a", NULL), 2);
+    expect_said("made by minos label and paid nothing");
 }
 
 int main(void)

@@ -2,8 +2,8 @@
 #define LAUNCH_OWNED_H
 /* Settings that some rewards alone read: one that stands on the command line of a run with
  * another reward can have no effect, and is refused; so is --fit-steps with another schedule
- * than that of a budget. What a preset or a file says is not
- * asked: it may serve several rewards. */
+ * than that of a budget. What a preset or a file says is not asked: it may serve several
+ * rewards. */
 
 #include "launch/plan.h"
 

@@ -22,8 +22,9 @@
  *
  * Fitting rests when the held-out loss of MODEL_PATIENCE versions in a row was no better
  * than the best (as long as too few are held out: the loss of the newest labels; the change
- * from the one to the other wakes it, and its best begins anew), and goes on when labels have come: a 64th of what there is, or a 256th that the model has wrong, or
- * those that the gate has waited for. With `bursts` it never rests. */
+ * from the one to the other wakes it, and its best begins anew), and goes on when labels have
+ * come: a 64th of what there is, or a 256th that the model has wrong, or those that the gate
+ * has waited for. With `bursts` it never rests. */
 
 #include "common/base/bytes.h"
 #include "common/nn/capnet.h"
